@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"vitalog/internal/demo"
+)
+
+func (p *program) demoCommand() *cobra.Command {
+	var verbose bool
+	c := &cobra.Command{
+		Use:   "demo",
+		Short: "Run a whole network of synthetic people on this machine",
+		Long: `Starts a consortium in one process: a hospital, a pharmacy, a laboratory and a hospital abroad order the blocks; an insurer and a research
+institute watch. Each has its own keys, stores and ports. All patients are synthetic: nobody in it exists.
+
+It runs until Ctrl-C or SIGTERM. The data stays in --dir and is used again by the next run.`,
+		Example: "  vitalog demo\n  vitalog demo --dir /tmp/consortium\n  vitalog demo tour",
+		Args:    cobra.NoArgs,
+	}
+	c.Flags().BoolVar(&verbose, "verbose", false, "the members' logs, JSON lines on standard error")
+	c.RunE = p.long(func(ctx context.Context, _ []string) error {
+		dir, err := p.base("demo")
+		if err != nil {
+			return err
+		}
+		return p.demo(ctx, dir, verbose)
+	})
+	c.AddCommand(p.tourCommand())
+	return c
+}
+
+// demo runs the demo in dir until it is told to stop.
+func (p *program) demo(ctx context.Context, dir string, verbose bool) error {
+	serving()
+	p.say("SYNTHETIC DATA ONLY. Nobody in this demo exists. Never put real patients' data into it: its passphrases lie beside its keys.")
+	began := time.Now()
+	d, err := demo.Start(ctx, dir, demoLog(p, verbose), func(what string) { p.say("  %5.1f s  %s", time.Since(began).Seconds(), what) })
+	if err != nil {
+		return err
+	}
+	p.say("  %5.1f s  ready", time.Since(began).Seconds())
+	p.introduce(d)
+	<-ctx.Done()
+	p.say("stopping: what is under way is finished first")
+	return d.Close()
+}
+
+func demoLog(p *program, verbose bool) *slog.Logger {
+	level := slog.LevelError
+	if verbose {
+		level = slog.LevelDebug
+	}
+	return slog.New(slog.NewJSONHandler(p.talk, &slog.HandlerOptions{Level: level}))
+}
+
+// introduce says who is there and what to do next.
+func (p *program) introduce(d *demo.Demo) {
+	place := p.given()
+	rows := [][]string{{"MEMBER", "--as", "FHIR"}}
+	for _, m := range d.State.Members {
+		rows = append(rows, []string{m.Title, m.Name, m.API + "/fhir"})
+	}
+	p.table(rows)
+	if at := d.Nodes[demo.Number(demo.StElena)].Config.HL7; at != "" {
+		p.print("\n%s takes HL7 v2 messages over MLLP: %s", d.State.Members[demo.Number(demo.StElena)].Title, at)
+	}
+	for _, s := range d.State.Patients {
+		if s.App != "" {
+			p.print("\n%s keeps her own keys: --app %s, chart %s", s.Name, s.App, s.Chart)
+		}
+	}
+	p.print(`
+Next, in another terminal:
+  vitalog demo tour%[1]s
+  vitalog consent list%[1]s --app maria
+  vitalog audit list%[1]s --app maria
+  vitalog status%[1]s
+
+A token for curl, good for five minutes:
+  TOKEN=$(vitalog token issue%[1]s --as st-elena --practitioner okafor --name "Dr. Ada Okafor" --role cardiologist --purpose TREAT)
+  curl -H "Authorization: Bearer $TOKEN" %[2]s/fhir/metadata
+
+Ctrl-C stops it; the data stays in %[3]s.`, place, d.State.Members[0].API, d.Dir)
+}
+
+func (p *program) tourCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "tour",
+		Short: "Tell the story in eight steps, each checked",
+		Long: `Plays the story on the demo that is running in --dir, or on one that it starts in a temporary directory and takes away again.
+Each step is checked against ledger and stores; the first that fails ends the tour, and the exit code says so.`,
+		Example: "  vitalog demo tour\n  vitalog demo tour --json",
+		Args:    cobra.NoArgs,
+	}
+	p.jsonFlag(c)
+	c.RunE = p.long(func(ctx context.Context, _ []string) error {
+		dir, err := p.base("demo")
+		if err != nil {
+			return err
+		}
+		w, err := demo.Open(dir)
+		if err == nil && w.Running(ctx) {
+			return p.tour(ctx, w)
+		}
+		temp, err := os.MkdirTemp("", "vitalog-tour-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(temp)
+		p.say("no demo runs in %s: starting one of synthetic people for the tour", dir)
+		serving()
+		d, err := demo.Start(ctx, temp, demoLog(p, false), func(what string) { p.say("  %s", what) })
+		if err != nil {
+			return err
+		}
+		defer d.Close()
+		if w, err = demo.Open(temp); err != nil {
+			return err
+		}
+		return p.tour(ctx, w)
+	})
+	return c
+}
+
+// tour shows the steps as they end.
+func (p *program) tour(ctx context.Context, w *demo.World) error {
+	return demo.Tour(ctx, w, func(s demo.Step) {
+		if p.json {
+			p.line(s)
+			return
+		}
+		mark := p.green("✓")
+		if !s.OK {
+			mark = p.red("✗")
+		}
+		p.print("%s %d/%d %s   (%.1f s)", mark, s.Step, s.Of, s.Name, s.Seconds)
+		for _, l := range s.Lines {
+			p.print("      %s", l)
+		}
+		if !s.OK {
+			p.print("      %s", fmt.Sprint("failed: ", s.Error))
+		}
+	})
+}

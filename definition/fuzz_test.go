@@ -1,0 +1,51 @@
+package definition_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"vitalog/definition"
+	"vitalog/fhir"
+)
+
+// Whatever Parse takes is held without a panic, with bounded findings at places that are within it; and the same is found however much
+// white space stands in it.
+func FuzzValidate(f *testing.F) {
+	cases, err := os.ReadFile("testdata/findings.txt")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for line := range strings.Lines(string(cases)) {
+		if line[0] == '{' {
+			f.Add([]byte(line))
+		}
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		r, _ := fhir.Parse(raw)
+		if r == nil {
+			return
+		}
+		all := definition.Validate(r, nil)
+		lines := bytes.Split(r.Raw(), []byte{'\n'})
+		for _, x := range all {
+			if x.Line < 1 || x.Line > len(lines) || x.Column < 1 || x.Column > len(lines[x.Line-1])+1 || !strings.HasPrefix(x.Element, r.Type()) || x.Text == "" {
+				t.Errorf("got %+v", x)
+			}
+		}
+		var spaced bytes.Buffer
+		if len(all) >= definition.MaxFindings || json.Indent(&spaced, r.Raw(), " ", "\t ") != nil {
+			return
+		}
+		again, err := fhir.Parse(spaced.Bytes())
+		if again == nil {
+			t.Fatalf("with white space: %v", err)
+		}
+		if got, want := found(again, nil), found(r, nil); !slices.Equal(got, want) {
+			t.Errorf("with white space: got %q, want %q", got, want)
+		}
+	})
+}

@@ -1,0 +1,58 @@
+package exchange
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"vitalog/consent"
+	"vitalog/op"
+	"vitalog/section"
+)
+
+// Erase blocks records of a section for ever: from then on no member releases their keys to anybody. It returns the block in which that is
+// final. Entries that are no records are refused, and then nothing is blocked. Blocking again does nothing.
+func (p *Patient) Erase(ctx context.Context, s section.Section, entries ...uint64) (block uint64, err error) {
+	var ranges []consent.Range
+	for _, n := range entries {
+		if last := len(ranges) - 1; last >= 0 && n < ranges[last].To {
+			return 0, fmt.Errorf("%w: entries to be erased are named once each, ascending", ErrInvalid)
+		} else if last >= 0 && ranges[last].To == n {
+			ranges[last].To++
+		} else {
+			ranges = append(ranges, consent.Range{From: n, To: n + 1})
+		}
+	}
+	if len(ranges) == 0 {
+		return 0, fmt.Errorf("%w: no entries to be erased", ErrInvalid)
+	}
+	ops := []*op.Operation{op.Sign(p.network, p.keys.Owner(s), p.keys.Log(s), expiry(), op.NewBlock(ranges...))}
+	results, err := submitAll(ctx, p.home, ops...)
+	if err != nil {
+		return 0, fmt.Errorf("erasing in %v: %w", s, err)
+	}
+	err = p.place(ctx, ops, results, func(_ int, _, at uint64) { block = at })
+	return block, err
+}
+
+// Erased tells whether a record was erased that is shared with this member for the purpose: to nobody else it is told that it ever was.
+// It looks at the ledger and opens nothing.
+func (m *Member) Erased(at Location, purpose string) (bool, error) {
+	l, err := m.look(at.Log, purpose)
+	if errors.Is(err, ErrNotShared) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	span := consent.Range{From: at.Entry, To: at.Entry + 1}
+	if !consent.Overlaps(l.head.Erased, span) {
+		return false, nil
+	}
+	for _, g := range l.inForce {
+		if consent.Covers(g.Ranges, span) {
+			return true, nil
+		}
+	}
+	return false, nil
+}

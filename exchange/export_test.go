@@ -1,0 +1,42 @@
+package exchange
+
+import "context"
+
+// Halves is an Open that stands still between its steps, for tests of what happens there.
+type Halves struct {
+	m      *Member
+	r      *reading
+	out    *Opened
+	failed error
+}
+
+// BeginOpen plans a reading and takes what is in memory.
+func (m *Member) BeginOpen(ctx context.Context, who Asker, chartID string, want Want) (*Halves, error) {
+	c, err := m.index.chart(chartID)
+	if err != nil {
+		return nil, err
+	}
+	r, err := m.begin(ctx, who, c, want)
+	if err != nil {
+		return nil, err
+	}
+	return &Halves{m: m, r: r, out: &Opened{lease: r.lease}}, nil
+}
+
+// OpenLacking has the accesses and the releases of what is not in memory.
+func (h *Halves) OpenLacking(ctx context.Context) { h.failed = h.m.openLacking(ctx, h.r, h.out) }
+
+// Land has what was opened in memory, for whoever asks for it next.
+func (h *Halves) Land() { h.m.land(h.r) }
+
+// Finish makes the answer.
+func (h *Halves) Finish(ctx context.Context) (*Opened, error) {
+	out, err := (*Opened)(nil), h.failed
+	if err == nil {
+		out, err = h.m.finish(ctx, h.r, h.out)
+	}
+	if err != nil {
+		h.r.lease.end()
+	}
+	return out, err
+}

@@ -1,0 +1,157 @@
+package exchange
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"vitalog/ledger"
+	"vitalog/op"
+	"vitalog/wire"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// followAtOnce is how many blocks are followed before the next are looked at.
+const followAtOnce = 256
+
+// mailTime is how long following waits for the messages that a batch of blocks leaves for this member. What is late is accepted later.
+const mailTime = 2 * time.Second
+
+// Run follows the ledger until ctx ends: it opens what is left in this member's mailbox, and a validator fetches every ciphertext,
+// header, detail and message that the entries name. Fetching never holds up following: a message that nobody has must not hide a grant.
+// Meanwhile it puts further uses of open charts on the ledger, and drops what was ended of them; when it returns no chart is open.
+//
+// Crash points: what is missing is written down with the height in one step, so that nothing is forgotten; fetching twice does no harm.
+func (m *Member) Run(ctx context.Context) error {
+	stop := m.node.Subscribe(func(b *ledger.Block) {
+		m.memory.committed(b)
+		ring(m.wake)
+	})
+	defer stop()
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return m.keepPulling(ctx) })
+	g.Go(func() error { return m.keepFollowing(ctx) })
+	g.Go(func() error { return m.keepLooking(ctx) })
+	g.Go(func() error { return m.keepSending(ctx) })
+	g.Go(func() error { return m.keepClosing(ctx) })
+	return g.Wait()
+}
+
+// ring wakes who waits for c, unless it is awake already.
+func ring(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+func (m *Member) keepFollowing(ctx context.Context) error {
+	retry := time.NewTicker(pullEvery)
+	defer retry.Stop()
+	for {
+		if err := m.follow(ctx); err != nil && ctx.Err() == nil {
+			m.log.Warn("following the ledger", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-m.wake:
+		case <-retry.C: // after an error
+		}
+	}
+}
+
+// Followed waits until the entries of all blocks up to height were followed.
+func (m *Member) Followed(ctx context.Context, height uint64) error {
+	for {
+		m.mu.Lock()
+		have, moved := m.height, m.moved
+		m.mu.Unlock()
+		if have >= height {
+			return nil
+		}
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (m *Member) follow(ctx context.Context) error {
+	for {
+		m.mu.Lock()
+		from := m.height
+		m.mu.Unlock()
+		to := min(m.node.Ledger().Height(), from+followAtOnce)
+		if to == from {
+			return nil
+		}
+		var batch []ledger.Change
+		var mail []*op.Entry
+		for h := from + 1; h <= to; h++ {
+			err := m.node.Ledger().BlockEntries(h, func(e *op.Entry) error {
+				batch = append(batch, m.needs(e)...)
+				forUs, err := m.isMail(e)
+				if forUs {
+					mail = append(mail, e)
+				}
+				return err
+			})
+			if err != nil {
+				return fmt.Errorf("block %d: %w", h, err)
+			}
+		}
+		late, err := m.acceptAll(ctx, mail)
+		if err != nil {
+			return err
+		}
+		for _, e := range late {
+			batch = append(batch, ledger.Change{Key: mailKey(e), Value: []byte{}})
+		}
+		batch = append(batch, ledger.Change{Key: []byte("z"), Value: binary.BigEndian.AppendUint64(nil, to)})
+		if err := m.index.db.Write(batch); err != nil {
+			return err
+		}
+		m.mu.Lock()
+		m.height = to
+		close(m.moved)
+		m.moved = make(chan struct{})
+		m.mu.Unlock()
+		if len(batch) > 1 {
+			ring(m.lacking)
+		}
+	}
+}
+
+// needs lists what a validator must hold because of an entry.
+func (m *Member) needs(e *op.Entry) []ledger.Change {
+	if !m.genesis.Members[m.number].Validator {
+		return nil
+	}
+	var out []ledger.Change
+	blob := func(h wire.Hash) {
+		if h != (wire.Hash{}) {
+			out = append(out, ledger.Change{Key: blobKey(h), Value: []byte{}})
+		}
+	}
+	switch s := e.Says.(type) {
+	case *op.Create:
+		blob(s.EpochKey)
+	case *op.Recorded:
+		blob(s.Blob)
+		out = append(out, ledger.Change{Key: headerKey(e), Value: []byte{}})
+	case *op.Grant:
+		blob(s.Message)
+	case *op.Accessed:
+		blob(s.Detail)
+	case *op.Rotate:
+		blob(s.EpochKey)
+		blob(s.Mailbox)
+	case *op.Post:
+		blob(s.Message)
+	}
+	return out
+}

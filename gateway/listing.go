@@ -1,0 +1,91 @@
+package gateway
+
+import (
+	"errors"
+	"net/http"
+
+	"vitalog/directory"
+	"vitalog/fhir"
+)
+
+// list writes what comes in for the directory. A resource goes after those that it refers to, since they get their ids from the directory;
+// of those that refer to each other in a circle the first gets an id beforehand. It stops at the first failure.
+func (g *gateway) list(o *once, all []*incoming) error {
+	var left []*incoming
+	for _, in := range all {
+		if in.directory && in.there == nil {
+			left = append(left, in)
+		}
+	}
+	for len(left) > 0 {
+		var now, later []*incoming
+		for _, in := range left {
+			if in.waits() {
+				later = append(later, in)
+			} else {
+				now = append(now, in)
+			}
+		}
+		if len(now) == 0 {
+			later[0].id = o.newID(later[0])
+		}
+		if err := g.listAll(now); err != nil {
+			return err
+		}
+		left = later
+	}
+	return nil
+}
+
+// waits tells whether a resource of the directory refers to one that has no id yet. That may be itself.
+func (in *incoming) waits() bool {
+	for _, l := range in.links {
+		if l.to != nil && l.to.id == "" {
+			return true
+		}
+	}
+	return false
+}
+
+// listAll puts resources into the directory together. One that it knows already, by its bytes or by an identifier, is not put twice.
+func (g *gateway) listAll(all []*incoming) error {
+	list := make([]directory.Listing, len(all))
+	for i, in := range all {
+		r, err := fhir.Parse(in.res.Rewrite("", nil, in.ref))
+		if err != nil {
+			return err
+		}
+		list[i] = directory.Listing{ID: in.id, Resource: r}
+	}
+	var failed error
+	for i, l := range g.Directory.PutAll(list) {
+		if l.Err != nil {
+			if failed == nil {
+				failed = l.Err
+			}
+			continue
+		}
+		in := all[i]
+		in.id = l.ID()
+		in.done = standing{status: http.StatusOK, kind: l.Type(), id: l.ID(), version: l.Version(), at: l.Updated()}
+		if l.Created {
+			in.done.status = http.StatusCreated
+		}
+	}
+	if errors.Is(failed, directory.ErrNotOurs) {
+		return notAuthor
+	}
+	return failed
+}
+
+// mayRelist looks whether a resource of the directory is there and this member's.
+func (g *gateway) mayRelist(in *incoming) error {
+	listed, ok := g.Directory.Get(in.res.Type(), in.id)
+	switch {
+	case !ok:
+		return notFound
+	case listed.Member() != g.Member.Number():
+		return notAuthor
+	}
+	return in.follows(listed.Version())
+}

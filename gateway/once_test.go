@@ -1,0 +1,218 @@
+package gateway_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"vitalog/gateway"
+	"vitalog/internal/testnet"
+	"vitalog/node"
+	"vitalog/section"
+	"vitalog/synthetic"
+
+	"golang.org/x/sync/errgroup"
+)
+
+const requestKey = `"0123456789abcdef"`
+
+// entries counts what the ledger has.
+func entries(t testing.TB, n *node.Node) (all uint64) {
+	t.Helper()
+	l := n.Chain.Ledger()
+	for i := range l.Logs() {
+		h, err := l.HeadByNumber(i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all += h.Size
+	}
+	return all
+}
+
+func synthesized(seed uint64) string {
+	p := synthetic.Patients(seed, 1, time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC))[0]
+	return string(p.Batches[0].Bundle)
+}
+
+func TestARequestThatIsSentAgainWithItsKeyGetsTheSameAnswerAndDoesNothing(t *testing.T) {
+	net := testnet.Start(t, 1, 0)
+	d := desk{t, net.Nodes[0], okafor}
+	bundle := synthesized(11)
+	first := d.do("POST", "", bundle, "Idempotency-Key", requestKey).want(t, http.StatusOK)
+	if first.header.Get("Idempotency-Replayed") != "" {
+		t.Error("the first answer says that it was given before")
+	}
+	before := entries(t, net.Nodes[0])
+
+	for range 2 {
+		again := d.do("POST", "", bundle, "Idempotency-Key", strings.Trim(requestKey, `"`)).want(t, http.StatusOK)
+		if !bytes.Equal(again.body, first.body) || again.header.Get("Idempotency-Replayed") != "true" {
+			t.Errorf("got %q %s\nwant %s", again.header.Get("Idempotency-Replayed"), again.body, first.body)
+		}
+		net.Stop(t, 0) // what was answered is durable
+		net.Restart(t, 0, node.Options{})
+		net.WaitReady(t)
+		d.node = net.Nodes[0]
+	}
+	if after := entries(t, net.Nodes[0]); after != before {
+		t.Errorf("the ledger had %d entries, now %d", before, after)
+	}
+
+	o := readOutcome(t, bytes.NewReader(d.do("POST", "", synthesized(12), "Idempotency-Key", requestKey).want(t, http.StatusUnprocessableEntity).body))
+	if o.Issue[0].Code != "business-rule" {
+		t.Errorf("another body under the key: got %+v", o)
+	}
+	for _, bad := range []string{"short", `"1234567 9"`, `"` + strings.Repeat("a", 129) + `"`} {
+		d.do("POST", "", bundle, "Idempotency-Key", bad).want(t, http.StatusBadRequest)
+	}
+	if after := entries(t, net.Nodes[0]); after != before {
+		t.Errorf("the ledger had %d entries, now %d", before, after)
+	}
+
+	chart, _, _ := strings.Cut(strings.TrimPrefix(readBundle(t, bytes.NewReader(first.body)).Entry[0].Response.Location, "Patient/"), "/")
+	single := observation + `,"subject":{"reference":"Patient/` + chart + `"}}`
+	a := d.do("POST", "/Observation", single, "Idempotency-Key", requestKey).want(t, http.StatusCreated)
+	b := d.do("POST", "/Observation", single, "Idempotency-Key", requestKey).want(t, http.StatusCreated)
+	if !bytes.Equal(a.body, b.body) || a.header.Get("Location") != b.header.Get("Location") || a.header.Get("ETag") != b.header.Get("ETag") {
+		t.Errorf("one resource: got %s %s, then %s %s", a.header, a.body, b.header, b.body)
+	}
+	c := d.do("POST", "/Observation", single).want(t, http.StatusCreated)
+	if c.header.Get("Location") == a.header.Get("Location") {
+		t.Error("without a key a second request wrote nothing")
+	}
+}
+
+func TestRequestsWithOneKeyAtOnceWriteOnce(t *testing.T) {
+	net := testnet.Start(t, 1, 0)
+	d := desk{t, net.Nodes[0], okafor}
+	answers := make(chan answer, 4)
+	for range cap(answers) {
+		go func() { answers <- d.do("POST", "", synthesized(13), "Idempotency-Key", requestKey) }()
+	}
+	first := (<-answers).want(t, http.StatusOK)
+	for range cap(answers) - 1 {
+		if again := (<-answers).want(t, http.StatusOK); !bytes.Equal(again.body, first.body) {
+			t.Errorf("got %s, want %s", again.body, first.body)
+		}
+	}
+	if charts, err := net.Nodes[0].Member.Charts(); err != nil || len(charts) != 1 {
+		t.Errorf("got charts %v, %v", charts, err)
+	}
+}
+
+// The client goes away at some moment of the work; what it began may still come onto the ledger while it is sent again.
+func TestARequestWhoseClientWentAwayIsCompletedNotRepeated(t *testing.T) {
+	net := testnet.Start(t, 1, 0)
+	d := desk{t, net.Nodes[0], okafor}
+	for i, after := range []time.Duration{2, 10, 25, 50, 75, 100, 150, 200, 300, 500} {
+		bundle, key := synthesized(15+uint64(i)), fmt.Sprintf("client-%d", i)
+		ctx, cancel := context.WithTimeout(context.Background(), after*time.Millisecond)
+		d.in(ctx).send(bundle, key)
+		cancel()
+		d.stands(bundle, d.do("POST", "", bundle, "Idempotency-Key", key).want(t, http.StatusOK))
+	}
+	d.enrolled(10)
+}
+
+// The member loses its network with everything sealed and nothing committed, and both are stopped and come back.
+func TestARequestThatBrokeOffWithTheMemberIsCompletedNotRepeated(t *testing.T) {
+	net := testnet.Start(t, 2, 0)
+	d := desk{t, net.Nodes[0], okafor}
+	bundle := synthesized(14)
+	net.Stop(t, 1)
+	d.do("POST", "", bundle, "Idempotency-Key", requestKey).want(t, http.StatusServiceUnavailable)
+	net.Stop(t, 0)
+	var g errgroup.Group
+	for i := range net.Nodes {
+		g.Go(func() error { net.Restart(t, i, node.Options{}); return nil })
+	}
+	g.Wait()
+	net.WaitReady(t)
+	d.node = net.Nodes[0]
+	d.stands(bundle, d.do("POST", "", bundle, "Idempotency-Key", requestKey).want(t, http.StatusOK))
+	d.enrolled(1)
+}
+
+// stands fails the test unless the patient's chart has each resource of the bundle, and nothing else, and the ledger has each record once.
+func (d desk) stands(bundle string, a answer) {
+	d.t.Helper()
+	want := readBundle(d.t, strings.NewReader(bundle)).Entry
+	known := map[string]bool{}
+	for _, e := range readBundle(d.t, bytes.NewReader(a.body)).Entry {
+		at, _, _ := strings.Cut(e.Response.Location, "/_history")
+		known[d.node.Config.URL()+"/fhir/"+at] = true
+	}
+	patient := ""
+	for at := range known {
+		if _, id, ok := strings.Cut(at, "/Patient/"); ok {
+			patient = id
+		}
+	}
+	read := readBundle(d.t, bytes.NewReader(d.do("GET", "/Patient/"+patient+"/$everything", "").want(d.t, http.StatusOK).body))
+	seen := map[string]bool{}
+	for _, e := range read.Entry {
+		if seen[e.FullURL] || !known[e.FullURL] {
+			d.t.Errorf("%s is in the chart twice, or not in the answer", e.FullURL)
+		}
+		seen[e.FullURL] = true
+	}
+	if len(seen) != len(want) {
+		d.t.Errorf("%d of %d resources are in the chart", len(seen), len(want))
+	}
+}
+
+// enrolled fails the test unless there are that many patients, each with one log a section, one grant in each that holds resources, and
+// one note about the keys.
+func (d desk) enrolled(patients int) {
+	d.t.Helper()
+	if charts, err := d.node.Member.Charts(); err != nil || len(charts) != patients {
+		d.t.Errorf("%d charts, want %d (%v)", len(charts), patients, err)
+	}
+	l := d.node.Chain.Ledger()
+	if got, want := l.Logs(), uint64(patients*len(section.All())); got != want {
+		d.t.Errorf("%d logs, want %d", got, want)
+	}
+	grants := 0
+	for i := range l.Logs() {
+		h, err := l.HeadByNumber(i)
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		grants += len(h.Grants)
+	}
+	if want := patients * len(section.Clinical()); grants != want {
+		d.t.Errorf("%d grants, want %d", grants, want)
+	}
+}
+
+// in is the desk of somebody whose patience ends with ctx.
+func (d desk) in(ctx context.Context) hasty { return hasty{d, ctx} }
+
+type hasty struct {
+	desk
+	ctx context.Context
+}
+
+// send posts a bundle and does not mind what comes of it.
+func (h hasty) send(bundle, key string) {
+	url := h.node.Config.URL() + "/fhir"
+	token, err := gateway.IssueToken(h.node.Ring.Tokens(), h.node.Member.Name(), url, h.who, time.Minute, time.Now())
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	r, err := http.NewRequestWithContext(h.ctx, "POST", url, strings.NewReader(bundle))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	r.Header.Set("Content-Type", "application/fhir+json")
+	r.Header.Set("Idempotency-Key", key)
+	if resp, err := http.DefaultClient.Do(r); err == nil {
+		resp.Body.Close()
+	}
+}

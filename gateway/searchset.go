@@ -1,0 +1,33 @@
+package gateway
+
+import (
+	"net/http"
+
+	"vitalog/fhir"
+)
+
+// found is one result of a search: it is rendered when its page is written.
+type found struct {
+	kind, id string
+	render   func() []byte
+}
+
+// sendBundle writes a searchset.
+func (g *gateway) sendBundle(w http.ResponseWriter, total int, links []fhir.Link, matches, included []found, broken int) error {
+	header(w)
+	w.WriteHeader(http.StatusOK)
+	b := fhir.NewBundleWriter(w, "searchset", total, links...)
+	for _, part := range []struct {
+		mode string
+		all  []found
+	}{{"match", matches}, {"include", included}} {
+		for _, f := range part.all {
+			b.Entry(fhir.Out{FullURL: g.Base + "/" + f.kind + "/" + f.id, Resource: f.render(), Mode: part.mode})
+		}
+	}
+	if broken > 0 {
+		b.Entry(fhir.Out{Resource: incompleteness(broken), Mode: "outcome"})
+	}
+	b.Close() // its error is that the client has gone
+	return nil
+}

@@ -1,0 +1,290 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"net/url"
+
+	"vitalog/chart"
+	"vitalog/directory"
+	"vitalog/exchange"
+	"vitalog/fhir"
+	"vitalog/section"
+)
+
+// node is a resource that a search looks at.
+type node struct {
+	found
+	res *fhir.Resource
+	as  fhir.Identity
+}
+
+func (n *node) name() string { return n.kind + "/" + n.id }
+
+// world is what one search can see: the directory, and of one patient's chart the sections that it opened. What a reference leads to in
+// another section of that chart opens the section, which leaves its row; where it isn't shared the resource isn't there.
+type world struct {
+	g       *gateway
+	ctx     context.Context
+	who     exchange.Asker
+	chartID string // "" is none
+	opened  []*exchange.Opened
+	tried   map[section.Section]bool
+	failed  error
+
+	met map[*chain]map[string]bool // what chains led to, and whether it fulfils them
+	had map[*has]map[string]bool   // what is referred to by those that fulfil
+}
+
+func (g *gateway) newWorld(ctx context.Context, who exchange.Asker, chartID string) *world {
+	return &world{g: g, ctx: ctx, who: who, chartID: chartID, tried: map[section.Section]bool{}, met: map[*chain]map[string]bool{}, had: map[*has]map[string]bool{}}
+}
+
+// close gives back what was opened, when the answer is written.
+func (w *world) close() {
+	for _, o := range w.opened {
+		o.Close()
+	}
+}
+
+func (w *world) open(want exchange.Want) error {
+	for _, all := range [][]section.Section{want.Sections, want.Also} {
+		for _, s := range all {
+			w.tried[s] = true
+		}
+	}
+	o, err := w.g.Member.Open(w.ctx, w.who, w.chartID, want)
+	if err != nil {
+		return err
+	}
+	w.opened = append(w.opened, o)
+	return nil
+}
+
+func ofVersion(v *chart.Version) *node {
+	return &node{found{v.Item.Type, v.Item.ID, func() []byte { return v.Render("") }}, v.Item.Resource(), v.Identity()}
+}
+
+func ofListed(l directory.Resource) *node {
+	return &node{found{l.Type(), l.ID(), l.Render}, l.FHIR(), fhir.Identity{ID: l.ID(), Updated: l.Updated()}}
+}
+
+// get is what a reference leads to, nil if nothing that is within reach.
+func (w *world) get(x fhir.Reference) *node {
+	switch {
+	case x.Base != "" && x.Base != w.g.Base || w.failed != nil:
+		return nil
+	case isListed(x.Type):
+		if l, ok := w.g.Directory.Get(x.Type, x.ID); ok && w.g.Member.lists(x.Type) {
+			return ofListed(l)
+		}
+		return nil
+	}
+	if n := w.inChart(x); n != nil || w.chartID == "" {
+		return n
+	}
+	at, ok, err := w.g.Member.Locate(x.Type, x.ID)
+	if err != nil {
+		w.failed = err
+	}
+	if err != nil || !ok || at.Chart != w.chartID || w.tried[at.Section] {
+		return nil
+	}
+	err = w.open(exchange.Want{Sections: []section.Section{at.Section}})
+	var refused *exchange.Refused
+	if err != nil && !errors.Is(err, exchange.ErrNotShared) && !errors.As(err, &refused) {
+		w.failed = err
+	}
+	return w.inChart(x)
+}
+
+func (w *world) inChart(x fhir.Reference) *node {
+	for _, o := range w.opened {
+		if r := o.Chart.Get(x.Type, x.ID); r != nil && !r.Deleted() {
+			return ofVersion(r.Current())
+		}
+	}
+	return nil
+}
+
+// find are all resources of a type that fulfil the conditions, in their order.
+func (w *world) find(kind string, c *conditions) ([]*node, error) {
+	var all []*node
+	if isListed(kind) {
+		if !w.g.Member.lists(kind) {
+			return nil, nil
+		}
+		listed, err := w.g.Directory.Search(kind, c.query)
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range listed {
+			all = append(all, ofListed(l))
+		}
+	}
+	for _, o := range w.opened {
+		versions, err := o.Chart.Search(kind, c.query)
+		if err != nil {
+			return nil, err
+		}
+		for _, v := range versions {
+			all = append(all, ofVersion(v))
+		}
+	}
+	var out []*node
+	for _, n := range all {
+		if w.joins(c, n) {
+			out = append(out, n)
+		}
+	}
+	return out, w.failed
+}
+
+// joins tells whether a resource fulfils what is about others.
+func (w *world) joins(c *conditions, n *node) bool {
+	for _, ch := range c.chains {
+		if !w.follows(ch, n) {
+			return false
+		}
+	}
+	for _, h := range c.has {
+		if !w.referred(h)[n.name()] {
+			return false
+		}
+	}
+	return true
+}
+
+func (w *world) follows(ch *chain, n *node) bool {
+	if w.met[ch] == nil {
+		w.met[ch] = map[string]bool{}
+	}
+	for _, x := range fhir.Links(n.res, n.as, ch.param) {
+		c, name := ch.to[x.Type], x.Type+"/"+x.ID
+		if c == nil {
+			continue
+		}
+		met, known := w.met[ch][name]
+		if !known {
+			to := w.get(x)
+			met = to != nil && c.search.Matches(to.res, to.as) && w.joins(c, to)
+			w.met[ch][name] = met
+		}
+		if met {
+			return true
+		}
+	}
+	return false
+}
+
+// referred is what those refer to that fulfil h.
+func (w *world) referred(h *has) map[string]bool {
+	if w.had[h] == nil {
+		w.had[h] = map[string]bool{}
+		all, err := w.find(h.search.Type, h.conditions)
+		if err != nil {
+			w.failed = err
+		}
+		for _, n := range all {
+			w.eachLink(n, h.param, func(x fhir.Reference) { w.had[h][x.Type+"/"+x.ID] = true })
+		}
+	}
+	return w.had[h]
+}
+
+func (w *world) eachLink(n *node, param string, f func(fhir.Reference)) {
+	for _, x := range fhir.Links(n.res, n.as, param) {
+		if x.Base == "" || x.Base == w.g.Base {
+			f(x)
+		}
+	}
+}
+
+// included is what a page brings besides its matches.
+func (w *world) included(includes []include, page []*node) (out []*node, err error) {
+	seen := map[string]bool{}
+	for _, n := range page {
+		seen[n.name()] = true
+	}
+	add := func(n *node) {
+		if n != nil && !seen[n.name()] {
+			seen[n.name()] = true
+			out = append(out, n)
+		}
+	}
+	from := page
+	for round := range maxRounds + 1 {
+		done := len(out)
+		for _, i := range includes {
+			if round > 0 && !i.iterate {
+				continue
+			}
+			if err := w.include(i, from, add); err != nil {
+				return nil, err
+			}
+			if len(out) > maxIncluded {
+				return nil, badRequest("too-costly", "The page would bring more than %d other resources. Ask for fewer matches by _count, or include less.", maxIncluded)
+			}
+		}
+		if from = out[done:]; len(from) == 0 {
+			break
+		}
+	}
+	return out, w.failed
+}
+
+func (w *world) include(i include, from []*node, add func(*node)) error {
+	if !i.reverse {
+		for _, n := range from {
+			if n.kind != i.typ {
+				continue
+			}
+			w.eachLink(n, i.param, func(x fhir.Reference) {
+				if i.target == "" || i.target == x.Type {
+					add(w.get(x))
+				}
+			})
+		}
+		return nil
+	}
+	wanted := map[string]bool{}
+	for _, n := range from {
+		if i.target == "" || i.target == n.kind {
+			wanted[n.name()] = true
+		}
+	}
+	all, err := w.find(i.typ, &conditions{query: url.Values{}})
+	for _, n := range all {
+		refers := false
+		w.eachLink(n, i.param, func(x fhir.Reference) { refers = refers || wanted[x.Type+"/"+x.ID] })
+		if refers {
+			add(n)
+		}
+	}
+	return err
+}
+
+// origins are the types from which a search looks backwards, by _has and _revinclude.
+func (a *ask) origins() (types []string) {
+	for _, i := range a.includes {
+		if i.reverse {
+			types = append(types, i.typ)
+		}
+	}
+	return append(types, a.conditions.origins()...)
+}
+
+func (c *conditions) origins() (types []string) {
+	for _, h := range c.has {
+		types = append(append(types, h.search.Type), h.conditions.origins()...)
+	}
+	for _, ch := range c.chains {
+		if len(ch.to) > 1 { // a chain with _has behind it names its type
+			continue
+		}
+		for _, to := range ch.to {
+			types = append(types, to.origins()...)
+		}
+	}
+	return types
+}

@@ -1,0 +1,67 @@
+package home_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"net/http"
+	"testing"
+
+	"vitalog/exchange"
+	"vitalog/home"
+	"vitalog/internal/testnet"
+	"vitalog/key"
+	"vitalog/wire"
+)
+
+// One member alone is enough for what the service itself promises.
+func TestTheServiceStoresServesAndBoundsWhatStrangersPut(t *testing.T) {
+	net := testnet.Start(t, 1, 0)
+	n := net.Nodes[0]
+	ctx := context.Background()
+	c := home.Dial(n.Config.URL(), n.Genesis, 0, http.DefaultClient)
+	h, err := c.PutBlob(ctx, []byte("sealed"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := c.Blob(ctx, h); err != nil || string(b) != "sealed" {
+		t.Errorf("got %q, %v", b, err)
+	}
+	if _, err := c.Blob(ctx, wire.Hash{1}); !errors.Is(err, exchange.ErrNotShared) {
+		t.Errorf("a blob that nobody has: %v", err)
+	}
+	if _, err := c.Head(ctx, key.Log{1}); !errors.Is(err, exchange.ErrNotShared) {
+		t.Errorf("a log that nobody has: %v", err)
+	}
+	if _, err := c.Receipt(ctx, key.Log{1}, 0); !errors.Is(err, exchange.ErrNotShared) {
+		t.Errorf("a receipt of a log that nobody has: %v", err)
+	}
+
+	// Introductions are for anybody, for any log, and leave nothing behind.
+	for i := range 50 {
+		if _, err := c.Introduce(ctx, 0, key.Log{2, byte(i)}, "TREAT"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := c.Introduce(ctx, 0, key.Log{2}, "CURIOSITY"); !errors.Is(err, exchange.ErrInvalid) {
+		t.Errorf("an unknown purpose: %v", err)
+	}
+
+	// More than a minute's bytes, even if a minute begins meanwhile.
+	large := make([]byte, 60<<20)
+	for i := range 10 {
+		h, err = c.PutBlob(ctx, large)
+		if err != nil {
+			if i == 0 {
+				t.Errorf("nothing large is taken: %v", err)
+			}
+			break
+		}
+		if h != wire.Hash(sha256.Sum256(large)) {
+			t.Fatal("stored under another name")
+		}
+	}
+	if !errors.Is(err, home.ErrBusy) {
+		t.Errorf("600 MB within seconds: got %v, want %v", err, home.ErrBusy)
+	}
+}

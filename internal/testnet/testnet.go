@@ -1,0 +1,135 @@
+// Package testnet starts whole members in one process, for tests: real consensus, real stores, real connections.
+package testnet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"vitalog/node"
+	"vitalog/op"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Net is a network of members.
+type Net struct {
+	Dir   string
+	Nodes []*node.Node
+}
+
+// passphrase opens every keyring of a test network.
+const passphrase = "correct horse battery staple"
+
+// Passphrase is a copy of it.
+func Passphrase() []byte { return []byte(passphrase) }
+
+// startTime is how long a network may take until its key is made.
+const startTime = time.Minute
+
+// MemberDir is the directory of member i.
+func (n *Net) MemberDir(i int) string { return filepath.Join(n.Dir, fmt.Sprint("member", i)) }
+
+// Start founds a network of that many validators and observers, and waits until every member can do its work. It ends with the test.
+func Start(t testing.TB, validators, observers int) *Net {
+	t.Helper()
+	n, err := Found(t.TempDir(), validators, observers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for i := range n.Nodes {
+			n.Stop(t, i)
+		}
+	})
+	return n
+}
+
+// Found is Start for a network that several tests share: its directory and its end are the caller's.
+func Found(dir string, validators, observers int) (*Net, error) {
+	n := &Net{Dir: dir, Nodes: make([]*node.Node, validators+observers)}
+	var list []node.Founder
+	for i := range n.Nodes {
+		list = append(list, node.Founder{Dir: n.MemberDir(i), Name: fmt.Sprint("Member ", i), Kind: op.Provider, Validator: i < validators, Passphrase: []byte(passphrase)})
+	}
+	rings, err := node.Found("test", op.DefaultParams, list)
+	if err != nil {
+		return nil, err
+	}
+	var g errgroup.Group
+	for i := range n.Nodes {
+		g.Go(func() error { return n.start(i, node.Options{Ring: rings[i]}) })
+	}
+	if err := g.Wait(); err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
+	return n, n.ready()
+}
+
+// Close stops the members.
+func (n *Net) Close() error {
+	var g errgroup.Group
+	for i := range n.Nodes {
+		if m := n.Nodes[i]; m != nil {
+			n.Nodes[i] = nil
+			g.Go(m.Close)
+		}
+	}
+	return g.Wait()
+}
+
+func (n *Net) start(i int, o node.Options) (err error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), startTime)
+	defer cancel()
+	n.Nodes[i], err = node.Start(ctx, n.MemberDir(i), []byte(passphrase), o)
+	return err
+}
+
+// WaitReady waits until every running member can do its work.
+func (n *Net) WaitReady(t testing.TB) {
+	t.Helper()
+	if err := n.ready(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (n *Net) ready() error {
+	ctx, cancel := context.WithTimeout(context.Background(), startTime)
+	defer cancel()
+	for i, m := range n.Nodes {
+		if m == nil {
+			continue
+		}
+		if err := m.WaitReady(ctx); err != nil {
+			return fmt.Errorf("member %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+// Stop stops member i, if it runs.
+func (n *Net) Stop(t testing.TB, i int) {
+	t.Helper()
+	if n.Nodes[i] == nil {
+		return
+	}
+	if err := n.Nodes[i].Close(); err != nil {
+		t.Errorf("stopping member %d: %v", i, err)
+	}
+	n.Nodes[i] = nil
+}
+
+// Restart starts member i again from its directory.
+func (n *Net) Restart(t testing.TB, i int, o node.Options) {
+	t.Helper()
+	if err := n.start(i, o); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,75 @@
+package release
+
+import (
+	"fmt"
+
+	"vitalog/key"
+	"vitalog/op"
+	"vitalog/wire"
+)
+
+// Version of the formats in this package.
+const Version = 1
+
+// What the sealed messages are for: HPKE's info.
+const (
+	infoRequest = "vitalog/v1/release"
+	infoReply   = "vitalog/v1/partials"
+)
+
+// Request asks one holder for its part of the keys of the records that an access names. It tells who asks only to the patient, in Detail.
+type Request struct {
+	Log     key.Log
+	Number  uint64       // entry of the access
+	Session key.Exchange // what the reply is sealed to; its hash stands in the entry
+	Detail  []byte       // as sealed to the log's owner; its SHA-256 stands in the entry
+}
+
+// Encode is the request's only encoding.
+func (q *Request) Encode() []byte {
+	var w wire.Writer
+	w.U8(Version)
+	w.Fixed(q.Log[:])
+	w.U64(q.Number)
+	w.Fixed(q.Session[:])
+	w.Bytes(q.Detail)
+	return w.Done()
+}
+
+// DecodeRequest reads a request of at most op.MaxSealed bytes of detail.
+func DecodeRequest(b []byte) (*Request, error) {
+	r := wire.NewReader(b)
+	if v := r.U8(); r.Err() == nil && v != Version {
+		return nil, fmt.Errorf("release request: format version %d, this program reads %d", v, Version)
+	}
+	q := &Request{}
+	r.Fixed(q.Log[:])
+	q.Number = r.U64()
+	r.Fixed(q.Session[:])
+	q.Detail = r.Bytes(op.MaxSealed)
+	if err := r.End(); err != nil {
+		return nil, fmt.Errorf("release request: %w", err)
+	}
+	return q, nil
+}
+
+// Seal seals the request to the holder's exchange key, for that member of that network only.
+func (q *Request) Seal(network key.Network, member int, to *key.Exchange) ([]byte, error) {
+	return to.Seal(infoRequest, requestContext(network, member), q.Encode())
+}
+
+// OpenRequest is the inverse of Seal.
+func OpenRequest(network key.Network, member int, with key.Opener, sealed []byte) (*Request, error) {
+	plain, err := with.Open(infoRequest, requestContext(network, member), sealed)
+	if err != nil {
+		return nil, fmt.Errorf("release request: %w", err)
+	}
+	return DecodeRequest(plain)
+}
+
+func requestContext(network key.Network, member int) []byte {
+	var w wire.Writer
+	w.Fixed(network[:])
+	w.U32(uint32(member))
+	return w.Done()
+}

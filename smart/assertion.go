@@ -1,0 +1,274 @@
+package smart
+
+import (
+	"crypto/ecdsa"
+	"crypto/rsa"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+const (
+	assertionType    = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+	maxAssertion     = 32 << 10 // bytes
+	maxAssertionLife = 5 * time.Minute
+	minRSA           = 2048 // bits
+)
+
+var algorithms = []jose.SignatureAlgorithm{jose.RS384, jose.ES384}
+
+var algorithmNames = []string{"RS384", "ES384"}
+
+// assertion is what a client's JWT says (RFC 7523, SMART Backend Services).
+type assertion struct {
+	Issuer     string      `json:"iss"`
+	Subject    string      `json:"sub"`
+	Audience   audience    `json:"aud"`
+	Expires    json.Number `json:"exp"`
+	Issued     json.Number `json:"iat"`
+	NotBefore  json.Number `json:"nbf"`
+	ID         string      `json:"jti"`
+	Extensions extensions  `json:"extensions"`
+}
+
+// extensions carry the purpose of use: the B2B object of UDAP, and the claims of IHE IUA.
+type extensions struct {
+	B2B *struct {
+		Purposes []string `json:"purpose_of_use"`
+	} `json:"hl7-b2b"`
+	IUA *struct {
+		Purposes []struct {
+			System string `json:"system"`
+			Code   string `json:"code"`
+		} `json:"purpose_of_use"`
+	} `json:"ihe_iua"`
+}
+
+// audience is one, or a list of one.
+type audience string
+
+func (a *audience) UnmarshalJSON(raw []byte) error {
+	var list []string
+	if err := json.Unmarshal(raw, &list); err == nil && len(list) == 1 {
+		*a = audience(list[0])
+		return nil
+	}
+	return json.Unmarshal(raw, (*string)(a))
+}
+
+// authenticate finds the client of a request: by its assertion, or, if it has no keys, by its name alone. Whoever fails often is told to
+// wait.
+func (s *Server) authenticate(r *http.Request, f url.Values) (*Client, *assertion, error) {
+	host, _, _ := net.SplitHostPort(r.RemoteAddr)
+	who := host + " " + digest(f.Get("client_id"))
+	if s.limit.tired(who) {
+		return nil, nil, &refusal{http.StatusTooManyRequests, "slow_down", "Too many attempts failed. Wait a minute."}
+	}
+	c, a, err := s.recognise(r, f)
+	var refused *refusal
+	if errors.As(err, &refused) {
+		s.limit.failed(who)
+	}
+	return c, a, err
+}
+
+func (s *Server) recognise(r *http.Request, f url.Values) (*Client, *assertion, error) {
+	if f.Get("client_assertion") == "" && f.Get("client_assertion_type") == "" {
+		c, err := s.client(f.Get("client_id"))
+		if err == nil && c.confidential() {
+			err = &refusal{http.StatusUnauthorized, "invalid_client", "This client proves who it is by a client_assertion, signed with its key."}
+		}
+		return c, nil, err
+	}
+	if f.Get("client_assertion_type") != assertionType {
+		return nil, nil, refuse("invalid_request", "client_assertion_type is "+assertionType+".")
+	}
+	c, a, err := s.verify(f.Get("client_assertion"))
+	if err != nil {
+		return nil, nil, err
+	}
+	if id := f.Get("client_id"); id != "" && id != c.ID {
+		return nil, nil, unknownClient
+	}
+	return c, a, nil
+}
+
+func badAssertion(text string) error {
+	return &refusal{http.StatusUnauthorized, "invalid_client", "client_assertion: " + text}
+}
+
+// verify checks an assertion, and says durably that it was used.
+func (s *Server) verify(text string) (*Client, *assertion, error) {
+	jws, err := jose.ParseSignedCompact(text, algorithms)
+	if err != nil {
+		return nil, nil, badAssertion("want a JWT signed with RS384 or ES384.")
+	}
+	h := jws.Signatures[0].Protected
+	if typ, _ := h.ExtraHeaders[jose.HeaderType].(string); !strings.EqualFold(typ, "JWT") || h.KeyID == "" {
+		return nil, nil, badAssertion("want typ JWT and a kid in its header.")
+	}
+	var claimed assertion
+	if err := json.Unmarshal(jws.UnsafePayloadWithoutVerification(), &claimed); err != nil || claimed.Issuer == "" || claimed.Issuer != claimed.Subject {
+		return nil, nil, badAssertion("iss and sub are both the client_id.")
+	}
+	c, err := s.client(claimed.Issuer)
+	if err != nil {
+		return nil, nil, err
+	}
+	if jku, ok := h.ExtraHeaders["jku"]; ok && (c.JWKSURI == "" || jku != c.JWKSURI) {
+		return nil, nil, badAssertion("jku is not the registered jwks_uri.")
+	}
+	k, err := s.keyOf(c, h.KeyID, jose.SignatureAlgorithm(h.Algorithm))
+	if err != nil {
+		return nil, nil, err
+	}
+	payload, err := jws.Verify(k)
+	if err != nil {
+		return nil, nil, badAssertion("the signature is not by the registered key.")
+	}
+	a := &assertion{}
+	if err := json.Unmarshal(payload, a); err != nil {
+		return nil, nil, badAssertion("its claims can't be read.")
+	}
+	return c, a, s.consume(a)
+}
+
+// consume checks an assertion's time and place and makes it durable that it was used, before anything comes of it.
+func (s *Server) consume(a *assertion) error {
+	now := s.Now()
+	exp, err := seconds(a.Expires)
+	if err != nil {
+		return badAssertion("exp is no time.")
+	}
+	for _, n := range []json.Number{a.Issued, a.NotBefore} {
+		if n == "" {
+			continue
+		}
+		if at, err := seconds(n); err != nil || at.After(now.Add(leeway)) {
+			return badAssertion("it is from the future; check the clocks.")
+		}
+	}
+	switch {
+	case string(a.Audience) != s.URL+"/auth/token":
+		return badAssertion("aud is the address of this token endpoint.")
+	case !now.Before(exp.Add(leeway)):
+		return badAssertion("it has expired.")
+	case exp.After(now.Add(maxAssertionLife + leeway)):
+		return badAssertion("exp is more than five minutes from now.")
+	case a.ID == "" || len(a.ID) > 256:
+		return badAssertion("jti: want 1 to 256 bytes.")
+	}
+	s.once.Lock()
+	defer s.once.Unlock()
+	name := fmt.Sprintf("%d %s %s", len(a.Issuer), a.Issuer, a.ID)
+	var used bool
+	found, err := s.store.get(assertions, name, &used)
+	if err != nil {
+		return err
+	}
+	if found {
+		return badAssertion("its jti was used before.")
+	}
+	if err := s.store.sweep(now); err != nil {
+		return err
+	}
+	return s.store.put(assertions, name, true, exp.Add(2*leeway))
+}
+
+// seconds reads a time as a JWT has it.
+func seconds(n json.Number) (time.Time, error) {
+	f, err := n.Float64()
+	if err != nil || f < 0 || f > 1<<40 {
+		return time.Time{}, fmt.Errorf("%.20q is no time", n)
+	}
+	return time.Unix(int64(f), 0), nil
+}
+
+// keyOf is the one key of a client with that id, of the kind that the algorithm needs.
+func (s *Server) keyOf(c *Client, id string, alg jose.SignatureAlgorithm) (any, error) {
+	all, err := parseKeys(c.JWKS)
+	if c.JWKSURI != "" {
+		all, err = s.jwks.keys(c.JWKSURI, id)
+	}
+	if err != nil {
+		return nil, badAssertion("the client's registered keys can't be had now.")
+	}
+	all = slices.DeleteFunc(slices.Clone(all), func(k jose.JSONWebKey) bool {
+		switch x := k.Key.(type) {
+		case *rsa.PublicKey:
+			return k.KeyID != id || alg != jose.RS384 || x.N.BitLen() < minRSA
+		case *ecdsa.PublicKey:
+			return k.KeyID != id || alg != jose.ES384 || x.Params().BitSize != 384
+		}
+		return true
+	})
+	if len(all) != 1 {
+		return nil, badAssertion("its kid and alg lead to no key of the client's, or to several.")
+	}
+	return all[0].Key, nil
+}
+
+// fetcher gets keys from where clients registered that they are: from nowhere else, and not too often.
+type fetcher struct {
+	now func() time.Time
+	mu  sync.Mutex
+	all map[string]fetched
+}
+
+type fetched struct {
+	keys []jose.JSONWebKey
+	err  error
+	at   time.Time
+}
+
+const (
+	keysFresh = 5 * time.Minute
+	keysAgain = 10 * time.Second // between two looks for a key that wasn't there
+	keysTime  = 5 * time.Second
+	maxKeys   = 64 << 10 // bytes
+)
+
+// keys are those at an address, looked for again if none has the id.
+func (f *fetcher) keys(address, id string) ([]jose.JSONWebKey, error) {
+	f.mu.Lock()
+	have, ok := f.all[address]
+	f.mu.Unlock()
+	age := f.now().Sub(have.at)
+	known := slices.ContainsFunc(have.keys, func(k jose.JSONWebKey) bool { return k.KeyID == id })
+	if ok && (known && age < keysFresh || !known && age < keysAgain) {
+		return have.keys, have.err
+	}
+	have = fetched{at: f.now()}
+	have.keys, have.err = fetch(address)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.all == nil || len(f.all) > maxPending {
+		f.all = map[string]fetched{}
+	}
+	f.all[address] = have
+	return have.keys, have.err
+}
+
+func fetch(address string) ([]jose.JSONWebKey, error) {
+	c := http.Client{Timeout: keysTime, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	resp, err := c.Get(address)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxKeys+1))
+	if err != nil || resp.StatusCode != http.StatusOK || len(raw) > maxKeys {
+		return nil, fmt.Errorf("keys at a client's jwks_uri: status %d, %d bytes: %w", resp.StatusCode, len(raw), errors.Join(err, errors.New("not a set of keys")))
+	}
+	return parseKeys(raw)
+}
