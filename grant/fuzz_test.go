@@ -146,7 +146,9 @@ func FuzzSeeds(f *testing.F) {
 }
 
 func FuzzHandle(f *testing.F) {
-	f.Add(newWorld().message().Handle.String())
+	handle := newWorld().message().Handle.String()
+	f.Add(handle)
+	f.Add(handle[:20] + "\r\n" + handle[20:])
 	f.Fuzz(func(t *testing.T, text string) {
 		if h, err := grant.ParseHandle(text); err == nil && h.String() != text {
 			t.Errorf("%q reads as %q", text, h)
