@@ -17,7 +17,7 @@ import (
 type Settings struct {
 	Member     string            // name of the member, in the systems of numbers and codes that have no URI
 	Systems    map[string]string // assigning authorities and coding systems, by namespace or universal id, and their URIs
-	Processing []string          // what MSH-11 may be; nil: P
+	Processing []string          // what MSH-11 may be; empty: P
 	Zone       *time.Location    // of times without a zone; nil: they become dates, unless MSH-7 tells the zone
 }
 
@@ -75,7 +75,7 @@ func Read(m *Message, s Settings) (*Change, *Error) {
 	if !version.MatchString(h.field(12).first().text()) {
 		return nil, &Error{Code: Reject, Number: UnsupportedVersion, At: "MSH-12", Text: "versions 2.1 to 2.9 are taken"}
 	}
-	if s.Processing == nil {
+	if len(s.Processing) == 0 {
 		s.Processing = []string{"P"}
 	}
 	if !slices.Contains(s.Processing, h.field(11).first().text()) {

@@ -40,7 +40,7 @@ func TestAHospitalBringsInAllItsPatientsWhileThingsBreak(t *testing.T) {
 		}
 		t.Skip("no bundles in " + samples)
 	}
-	n := foundNetwork(t)
+	n := foundNetwork(t, 4, nil)
 
 	began := time.Now()
 	taken := 0 // resources that the runs before have told

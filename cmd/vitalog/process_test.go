@@ -24,7 +24,7 @@ import (
 	"vitalog/op"
 )
 
-// network is four validators, each a process of its own, so that it can be killed. Everything that they write, their logs and temporary
+// network is validators, each a process of its own, so that it can be killed. Everything that they write, their logs and temporary
 // files too, lies under dir.
 type network struct {
 	t     *testing.T
@@ -36,8 +36,9 @@ type network struct {
 // patience is how long anything in these tests may take before something must be broken.
 const patience = 5 * time.Minute
 
-func foundNetwork(t *testing.T) *network {
-	n := &network{t: t, dir: t.TempDir(), up: make([]*exec.Cmd, 4)}
+// foundNetwork founds a network of so many. configure, if there is one, changes how the members are configured.
+func foundNetwork(t *testing.T, members int, configure func(c *node.Config)) *network {
+	n := &network{t: t, dir: t.TempDir(), up: make([]*exec.Cmd, members)}
 	var founders []node.Founder
 	for i := range n.up {
 		founders = append(founders, node.Founder{Dir: n.member(i), Name: fmt.Sprint("Member ", i), Kind: op.Provider, Validator: true})
@@ -50,6 +51,16 @@ func foundNetwork(t *testing.T) *network {
 		t.Fatal(err)
 	}
 	for i := range n.up {
+		if configure != nil {
+			c, err := node.Load(n.member(i))
+			if err != nil {
+				t.Fatal(err)
+			}
+			configure(c)
+			if err := c.Save(n.member(i)); err != nil {
+				t.Fatal(err)
+			}
+		}
 		n.start(i)
 	}
 	t.Cleanup(func() {
