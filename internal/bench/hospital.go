@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -139,10 +140,12 @@ func (w *ward) fill(ctx context.Context, want int) (*Hospital, error) {
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(importers)
+	coming := w.brought()
 	for bundle, err := range people(rest, w.o.Seed) {
-		if w.brought() >= want || gctx.Err() != nil {
+		if coming >= want || gctx.Err() != nil {
 			break
 		}
+		coming += bytes.Count(bundle, []byte(`"fullUrl"`))
 		g.Go(func() error {
 			if err != nil {
 				return err

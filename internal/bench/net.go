@@ -180,6 +180,16 @@ func (b *network) settle(ctx context.Context) error {
 	return nil
 }
 
+// flushed waits until the ledger has the rows of all that the first member answered, and settles. Further uses come from its outbox.
+func (b *network) flushed(ctx context.Context) error {
+	waiting, cancel := context.WithTimeout(ctx, settleFor)
+	defer cancel()
+	if err := b.nodes[0].Member.Flushed(waiting); err != nil && ctx.Err() != nil {
+		return err // else what is missing is counted
+	}
+	return b.settle(ctx)
+}
+
 // measured are the LOINC codes of vital signs that people have here, each as often as the others.
 var measured = []string{"8867-4", "8310-5", "9279-1", "59408-5", "29463-7", "8302-2", "39156-5", "8480-6", "8462-4", "72514-3"}
 

@@ -19,10 +19,10 @@ const (
 
 // account holds what clients were told against charts that are opened anew and against the ledger.
 func (c *crowd) account(ctx context.Context) error {
-	if err := c.settle(ctx); err != nil {
+	if err := c.flushed(ctx); err != nil {
 		return err
 	}
-	if err := c.trace(ctx); err != nil {
+	if err := c.trace(); err != nil {
 		return err
 	}
 	c.nodes[0].Member.CloseCharts()
@@ -83,8 +83,8 @@ func (c *crowd) missing(ctx context.Context, s *shared) (lost int, err error) {
 	return lost, nil
 }
 
-// trace counts the rows of the ledger for what was shown. What came from a chart in memory has its row within seconds.
-func (c *crowd) trace(ctx context.Context) error {
+// trace counts the rows of the ledger for what was shown. What came from a chart in memory has its row when the outbox is empty.
+func (c *crowd) trace() error {
 	number := map[string]int{}
 	for i := range c.o.Clients {
 		number[reader(i)] = i
@@ -94,42 +94,24 @@ func (c *crowd) trace(ctx context.Context) error {
 			c.out.Shown += n
 		}
 	}
-	again := time.NewTicker(lookAgain)
-	defer again.Stop()
-	left := c.charts
-	for began := time.Now(); ; {
-		var short []*shared
-		for _, s := range left {
-			deeds, err := c.nodes[0].Member.Deeds(s.chart)
-			if err != nil {
-				return err
+	for _, s := range c.charts {
+		deeds, err := c.nodes[0].Member.Deeds(s.chart)
+		if err != nil {
+			return err
+		}
+		rows := map[view]int{}
+		for _, d := range deeds {
+			if d.Wrote || d.Why != consent.Allowed || d.Detail == nil {
+				continue
 			}
-			rows, traced := map[view]int{}, 0
-			for _, d := range deeds {
-				if d.Wrote || d.Why != consent.Allowed || d.Detail == nil {
-					continue
-				}
-				if i, ok := number[d.Detail.Practitioner]; ok {
-					rows[view{i, d.Section}]++
-					traced++
-				}
-			}
-			if n := unseen(s.shown, rows); n > 0 && time.Since(began) < settleFor {
-				short = append(short, s)
-			} else {
-				c.out.Traced += traced
-				c.out.Untraced += n
+			if i, ok := number[d.Detail.Practitioner]; ok {
+				rows[view{i, d.Section}]++
+				c.out.Traced++
 			}
 		}
-		if left = short; len(left) == 0 {
-			return nil
-		}
-		select {
-		case <-again.C:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+		c.out.Untraced += unseen(s.shown, rows)
 	}
+	return nil
 }
 
 // unseen is how many answers showed a section to somebody who has no row for it.

@@ -170,22 +170,15 @@ func (s *soaking) restart(working, ctx context.Context, o Options) error {
 
 // account holds what was acknowledged against the charts, and what was read against the ledger.
 func (s *soaking) account(ctx context.Context, before int) error {
-	if err := s.b.settle(ctx); err != nil {
+	if err := s.b.flushed(ctx); err != nil {
 		return err
 	}
-	again := time.NewTicker(lookAgain)
-	defer again.Stop()
-	for began := time.Now(); ; <-again.C { // what was read from an open chart comes within seconds
-		traces, err := s.traces()
-		if err != nil {
-			return err
-		}
-		s.out.Traces = traces - before
-		s.out.Untraced = max(0, s.out.Reads-s.out.Traces)
-		if s.out.Untraced == 0 || time.Since(began) > settleFor {
-			break
-		}
+	traces, err := s.traces()
+	if err != nil {
+		return err
 	}
+	s.out.Traces = traces - before
+	s.out.Untraced = max(0, s.out.Reads-s.out.Traces)
 	want := map[string]map[section.Section][]uint64{}
 	for _, x := range s.known {
 		if want[x.chart] == nil {
