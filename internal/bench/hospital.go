@@ -141,16 +141,19 @@ func (w *ward) fill(ctx context.Context, want int) (*Hospital, error) {
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(importers)
 	coming := w.brought()
-	for bundle, err := range people(rest, w.o.Seed) {
+	for a, err := range people(rest, w.o.Seed) {
 		if coming >= want || gctx.Err() != nil {
 			break
 		}
-		coming += bytes.Count(bundle, []byte(`"fullUrl"`))
+		coming += bytes.Count(a.bundle, []byte(`"fullUrl"`))
 		g.Go(func() error {
-			if err != nil {
-				return err
+			if err == nil {
+				err = w.admit(gctx, a.bundle)
 			}
-			return w.admit(gctx, bundle)
+			if err != nil {
+				return fmt.Errorf("%s: %w", a.from, err)
+			}
+			return nil
 		})
 	}
 	if err := g.Wait(); err != nil {

@@ -3,6 +3,7 @@ package bench
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"iter"
 	"os"
@@ -72,16 +73,22 @@ func bundlesOf(dir string) (first, rest [][]byte, err error) {
 	return first, rest, nil
 }
 
+// arrival is somebody's bundle, and where it is from.
+type arrival struct {
+	from   string
+	bundle []byte
+}
+
 // people are bundles without end: those of the files, then people who are made up from the seed.
-func people(files []string, seed uint64) iter.Seq2[[]byte, error] {
-	return func(yield func([]byte, error) bool) {
+func people(files []string, seed uint64) iter.Seq2[arrival, error] {
+	return func(yield func(arrival, error) bool) {
 		for _, f := range files {
-			if !yield(os.ReadFile(f)) {
+			if raw, err := os.ReadFile(f); !yield(arrival{f, raw}, err) {
 				return
 			}
 		}
 		for i := 0; ; i++ {
-			if !yield(madeUp(seed, i)) {
+			if raw, err := madeUp(seed, i); !yield(arrival{fmt.Sprintf("patient %d of seed %d", i, seed), raw}, err) {
 				return
 			}
 		}
