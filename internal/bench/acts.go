@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -204,12 +205,17 @@ func update(ctx context.Context, c *crowd, v *visitor, number int) (answer, erro
 			return got, nil
 		}
 	}
-	if now.status > 299 {
+	written := strings.Trim(strings.TrimPrefix(now.etag, "W/"), `"`)
+	switch {
+	case now.status > 299:
+		return got, nil
+	case written == "" && got.status < 300:
+		return got, errors.New("the answer tells no version")
+	case written == "":
 		return got, nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	written := strings.Trim(strings.TrimPrefix(now.etag, "W/"), `"`)
 	if got.status < 300 {
 		s.versions = append(s.versions, version{id, written, value})
 		if s.replaced[id+"/"+base] {
