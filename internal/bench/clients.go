@@ -156,7 +156,7 @@ func (w *ward) press(ctx context.Context) (*Clients, error) {
 // rows takes figures until the work ends.
 func (c *crowd) rows(working context.Context, each time.Duration) {
 	c.out.Row = each.String()
-	tick := time.NewTicker(each)
+	began, tick := time.Now(), time.NewTicker(each)
 	defer tick.Stop()
 	for n := 1; ; n++ {
 		select {
@@ -166,7 +166,7 @@ func (c *crowd) rows(working context.Context, each time.Duration) {
 		}
 		m := c.pace.end(n)
 		c.out.Rows = append(c.out.Rows, m)
-		c.o.Note(fmt.Sprintf("%v of %v: %v", time.Duration(n)*each, c.o.ClientsFor, m))
+		c.o.Note(fmt.Sprintf("%v of %v: %v", time.Since(began).Round(time.Second), c.o.ClientsFor, m))
 	}
 }
 

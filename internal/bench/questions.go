@@ -115,7 +115,11 @@ func (w *ward) question(ctx context.Context, h *Hospital) error {
 			return fmt.Errorf("%s: %w", q.what, err)
 		}
 		one.Found, one.P50, one.P99 = float64(found)/float64(one.Times), milliseconds(took, 50), milliseconds(took, 99)
-		if err := w.tell(Measure{What: "hospital: " + q.what + ", p50", Value: one.P50, Unit: "ms", Others: q.others},
+		others := q.others
+		if others != "" {
+			others = "wso2/fhir-server " + others
+		}
+		if err := w.tell(Measure{What: "hospital: " + q.what + ", p50", Value: one.P50, Unit: "ms", Others: others},
 			Measure{What: "the same, p99", Value: one.P99, Unit: "ms"}, Measure{What: "the same, chart closed, p50", Value: one.Closed, Unit: "ms"}); err != nil {
 			return err
 		}
