@@ -66,6 +66,7 @@ func (m *Member) deedsIn(s section.Section, log key.Log) (out []Deed, err error)
 	if err != nil {
 		return nil, err
 	}
+	among := recordsAmong(entries)
 	for _, e := range entries {
 		d := Deed{Activity: Activity{At: time.UnixMilli(int64(e.At)), Log: log, Entry: e.Number, Section: s, Member: m.Name()}}
 		by := e.Signer
@@ -75,7 +76,7 @@ func (m *Member) deedsIn(s section.Section, log key.Log) (out []Deed, err error)
 				continue
 			}
 			d.Further, d.Why, d.Ranges = said.Further, said.Why, said.Ranges
-			if d.Records, err = countRecords(entries, said.Ranges); err != nil {
+			if d.Records, err = countRecords(among, said.Ranges); err != nil {
 				return nil, err
 			}
 			if d.Detail, err = m.index.asked(said.Detail, e.At); err != nil {

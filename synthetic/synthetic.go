@@ -73,13 +73,14 @@ func (p *Patient) Reference() string { return "Patient?identifier=" + MRNSystem 
 func Patients(seed uint64, n int, today time.Time) []*Patient {
 	out := make([]*Patient, n)
 	for i := range out {
-		out[i] = live(seed, i, today.UTC().Truncate(24*time.Hour))
+		out[i] = Person(seed, i, today)
 	}
 	return out
 }
 
-// live makes patient number i.
-func live(seed uint64, i int, today time.Time) *Patient {
+// Person is the patient at index i of Patients, alone: who needs thousands doesn't hold them all.
+func Person(seed uint64, i int, today time.Time) *Patient {
+	today = today.UTC().Truncate(24 * time.Hour)
 	plan := personas[i%len(personas)]
 	d := newDraw(seed, uint64(i))
 	w := &life{

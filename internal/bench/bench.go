@@ -11,17 +11,29 @@ package bench
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"time"
 )
 
 // Options say what to measure.
 type Options struct {
-	For     time.Duration       // how long each figure is measured
-	Bundles string              // directory of FHIR bundles to import; "": synthetic people of our own
-	Grow    []int               // numbers of records at which the same is measured again, ascending
-	Soak    time.Duration       // of readers and writers while validators restart; 0: none
-	Begin   func(what string)   // is told what is measured next
-	Tell    func(Measure) error // is told each figure at once
+	For     time.Duration // how long each figure is measured
+	Bundles string        // directory of FHIR bundles to import; "": synthetic people of our own
+	Grow    []int         // numbers of records at which the same is measured again, ascending
+	Soak    time.Duration // of readers and writers while validators restart; 0: none
+
+	NoTable    bool          // leaves out the table of figures that comes first
+	Hospital   int           // resources that come in through the FHIR door before it is asked; 0: none
+	Seed       uint64        // of the people who are made up for it
+	Clients    int           // at the FHIR door at the same time, in the hospital or a small one; 0: none
+	ClientsFor time.Duration // how long they work
+
+	// Through is what lies between clients and the door, nil: nothing.
+	Through func(http.RoundTripper) http.RoundTripper
+
+	Begin func(what string)   // is told what is measured next
+	Note  func(how string)    // is told how far something long is
+	Tell  func(Measure) error // is told each figure at once
 }
 
 // Measure is one figure, and what it stands beside.
@@ -47,6 +59,8 @@ type Report struct {
 	Seconds  float64   `json:"seconds"`
 	Machine  Machine   `json:"machine"`
 	Measures []Measure `json:"measures"`
+	Hospital *Hospital `json:"hospital,omitempty"`
+	Clients  *Clients  `json:"clients,omitempty"`
 	Growth   []Grown   `json:"growth,omitempty"`
 	Soak     *Soaked   `json:"soak,omitempty"`
 }
@@ -67,8 +81,15 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 }
 
 func (r *Report) run(ctx context.Context, o Options) (err error) {
-	if err := r.table(ctx, o); err != nil {
-		return err
+	if !o.NoTable {
+		if err := r.table(ctx, o); err != nil {
+			return err
+		}
+	}
+	if o.Hospital > 0 || o.Clients > 0 {
+		if err := r.ward(ctx, o); err != nil {
+			return fmt.Errorf("hospital: %w", err)
+		}
 	}
 	if len(o.Grow) > 0 {
 		if r.Growth, err = grow(ctx, o); err != nil {
@@ -85,7 +106,7 @@ func (r *Report) run(ctx context.Context, o Options) (err error) {
 
 // table takes the measures one after the other on one network.
 func (r *Report) table(ctx context.Context, o Options) error {
-	b, err := start(ctx, o.For)
+	b, err := start(ctx, o.For, o.Through)
 	if err != nil {
 		return err
 	}
@@ -121,6 +142,46 @@ func (r *Report) table(ctx context.Context, o Options) error {
 			if err := o.Tell(m); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// smallHospital is how many resources there are for clients alone.
+const smallHospital = 5000
+
+// ward fills a network of its own and lets it be asked, by one client and by many.
+func (r *Report) ward(ctx context.Context, o Options) error {
+	b, err := start(ctx, o.For, o.Through)
+	if err != nil {
+		return err
+	}
+	defer b.close()
+	w := &ward{network: b, o: o}
+	size := o.Hospital
+	if size == 0 {
+		size = smallHospital
+	}
+	o.Begin(fmt.Sprintf("an import of %d resources", size))
+	h, err := w.fill(ctx, size)
+	if err != nil {
+		return err
+	}
+	if len(w.patients) == 0 {
+		return fmt.Errorf("no patient in %d resources", h.Resources)
+	}
+	if o.Hospital > 0 {
+		r.Hospital = h
+		if err := w.tell(h.measures()...); err != nil {
+			return err
+		}
+		if err := w.question(ctx, h); err != nil {
+			return err
+		}
+	}
+	if o.Clients > 0 {
+		if r.Clients, err = w.press(ctx); err != nil {
+			return fmt.Errorf("%d clients: %w", o.Clients, err)
 		}
 	}
 	return nil

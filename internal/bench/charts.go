@@ -4,14 +4,12 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"vitalog/exchange"
-	"vitalog/gateway"
 	"vitalog/section"
 )
 
@@ -37,38 +35,10 @@ func (b *network) newChart(ctx context.Context, resources int) (string, error) {
 	return id, nil
 }
 
-// ask sends a request to the first member's FHIR endpoint and reads the answer to its end.
-func (b *network) ask(ctx context.Context, method, path string, body []byte) ([]byte, error) {
-	n := b.nodes[0]
-	base := n.Config.URL() + "/fhir"
-	token, err := gateway.IssueToken(n.Ring.Tokens(), n.Member.Name(), base, physician, time.Minute, time.Now())
-	if err != nil {
-		return nil, err
-	}
-	r, err := http.NewRequestWithContext(ctx, method, base+path, bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	r.Header.Set("Authorization", "Bearer "+token)
-	if body != nil {
-		r.Header.Set("Content-Type", "application/fhir+json")
-	}
-	resp, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	answer, err := io.ReadAll(resp.Body)
-	if err == nil && resp.StatusCode > 299 {
-		err = fmt.Errorf("%s %s: %s: %.500s", method, path, resp.Status, answer)
-	}
-	return answer, err
-}
-
 // get is ask for what must hold so many resources, and how long it took.
 func (b *network) get(ctx context.Context, path string, resources int) (time.Duration, error) {
 	began := time.Now()
-	answer, err := b.ask(ctx, http.MethodGet, path, nil)
+	answer, err := b.desk.ask(ctx, http.MethodGet, path, nil)
 	took := time.Since(began)
 	if n := bytes.Count(answer, []byte(`"resourceType":"Observation"`)); err == nil && n != resources {
 		err = fmt.Errorf("%s holds %d resources, want %d", path, n, resources)

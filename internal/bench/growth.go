@@ -37,7 +37,7 @@ const (
 
 // grow fills a network of its own with records and measures at each size.
 func grow(ctx context.Context, o Options) (out []Grown, err error) {
-	b, err := start(ctx, o.For)
+	b, err := start(ctx, o.For, o.Through)
 	if err != nil {
 		return nil, err
 	}
@@ -102,8 +102,9 @@ func (b *network) fillChart(ctx context.Context, records int) (out []spot, err e
 	return out, nil
 }
 
-// heap is what the last collection found in use, in MiB. What is allocated is more, by what was used since.
+// heap is what a collection finds in use, in MiB. What is allocated is more, by what was used since.
 func heap() float64 {
+	runtime.GC() // what pools keep goes with the second
 	runtime.GC()
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(live)

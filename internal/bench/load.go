@@ -2,19 +2,16 @@ package bench
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"vitalog/op"
-	"vitalog/synthetic"
 )
 
 const (
@@ -38,15 +35,15 @@ func (b *network) bringIn(ctx context.Context, dir string) ([]Measure, error) {
 	}
 	var resources atomic.Int64
 	post := func(ctx context.Context, bundle []byte) error {
-		answer, err := b.ask(ctx, http.MethodPost, "", bundle)
+		answer, err := b.desk.ask(ctx, http.MethodPost, "", bundle)
 		if err != nil {
 			return err
 		}
-		var taken struct{ Entry []json.RawMessage }
-		if err := json.Unmarshal(answer, &taken); err != nil {
+		where, err := taken(answer)
+		if err != nil {
 			return err
 		}
-		resources.Add(int64(len(taken.Entry)))
+		resources.Add(int64(len(where)))
 		return nil
 	}
 	began := time.Now()
@@ -119,31 +116,4 @@ func (b *network) bytes() (sum int64, err error) {
 		return nil
 	})
 	return sum, err
-}
-
-// bundlesOf reads the bundles: those that others refer to, and one for each person.
-func bundlesOf(dir string) (first, rest [][]byte, err error) {
-	if dir == "" {
-		for _, p := range synthetic.Patients(1, importPeople, time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)) {
-			bundle, err := synthetic.Merge(p.Batches, func(synthetic.Source) bool { return true })
-			if err != nil {
-				return nil, nil, err
-			}
-			rest = append(rest, bundle)
-		}
-		return nil, rest, nil
-	}
-	err = filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {
-		if err != nil || e.IsDir() || filepath.Ext(path) != ".json" {
-			return err
-		}
-		raw, err := os.ReadFile(path)
-		if strings.HasPrefix(e.Name(), "0-") {
-			first = append(first, raw)
-		} else {
-			rest = append(rest, raw)
-		}
-		return err
-	})
-	return first, rest, err
 }

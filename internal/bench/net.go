@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -35,6 +36,8 @@ type network struct {
 	dirs   []string
 	id     key.Network
 	nodes  []*node.Node
+	door   *door    // of the first
+	desk   *visitor // of the physician
 	charts []string
 	fresh  []spot    // records that were never opened
 	logs   []key.Log // of all patients and sections
@@ -49,8 +52,8 @@ type spot struct {
 
 var physician = exchange.Asker{Practitioner: "bench", Name: "Bench", Role: "physician", Purpose: exchange.Treat}
 
-// start founds the network.
-func start(ctx context.Context, span time.Duration) (b *network, err error) {
+// start founds the network. What is asked over HTTP goes through what lies before the first member's door, if anything does.
+func start(ctx context.Context, span time.Duration, through func(http.RoundTripper) http.RoundTripper) (b *network, err error) {
 	b = &network{span: span, nodes: make([]*node.Node, members), dirs: make([]string, members)}
 	defer func() {
 		if err != nil {
@@ -91,6 +94,8 @@ func start(ctx context.Context, span time.Duration) (b *network, err error) {
 			return nil, err
 		}
 	}
+	b.door = newDoor(b.nodes[0], through)
+	b.desk = b.door.visitor(physician)
 	return b, nil
 }
 
@@ -175,6 +180,16 @@ func (b *network) settle(ctx context.Context) error {
 	return nil
 }
 
+// flushed waits until the ledger has the rows of all that the first member answered, and settles. Further uses come from its outbox.
+func (b *network) flushed(ctx context.Context) error {
+	waiting, cancel := context.WithTimeout(ctx, settleFor)
+	defer cancel()
+	if err := b.nodes[0].Member.Flushed(waiting); err != nil && ctx.Err() != nil {
+		return err // else what is missing is counted
+	}
+	return b.settle(ctx)
+}
+
 // measured are the LOINC codes of vital signs that people have here, each as often as the others.
 var measured = []string{"8867-4", "8310-5", "9279-1", "59408-5", "29463-7", "8302-2", "39156-5", "8480-6", "8462-4", "72514-3"}
 
@@ -202,6 +217,9 @@ const closeFor = 5 * time.Second
 
 // close takes the network away. It doesn't wait for members that still look for ciphertext which the last measurement never made.
 func (b *network) close() error {
+	if b.door != nil {
+		b.door.lines.CloseIdleConnections()
+	}
 	closed := make(chan error, len(b.nodes))
 	for _, n := range b.nodes {
 		go func() {

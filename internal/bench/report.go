@@ -18,9 +18,17 @@ func (r *Report) Markdown() string {
 	for _, name := range slices.Sorted(maps.Keys(m.Modules)) {
 		fmt.Fprintf(&b, "- %s %s\n", name, m.Modules[name])
 	}
-	b.WriteString("\n" + TableHead + "\n")
+	if len(r.Measures) > 0 {
+		b.WriteString("\n" + TableHead + "\n")
+	}
 	for _, x := range r.Measures {
 		b.WriteString(x.Row() + "\n")
+	}
+	if r.Hospital != nil {
+		b.WriteString("\n" + r.Hospital.markdown())
+	}
+	if r.Clients != nil {
+		b.WriteString("\n" + r.Clients.markdown())
 	}
 	if len(r.Growth) > 0 {
 		b.WriteString("\n## The same as the network grows\n\n" + grownHead + "\n")

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -40,44 +39,27 @@ type Soaked struct {
 	Untraced  int      `json:"untraced"`
 }
 
-// Minute is one row of figures.
-type Minute struct {
-	At         int     `json:"minute"`
-	Reads      int     `json:"reads"`
-	Writes     int     `json:"writes"`
-	ReadP50    float64 `json:"readP50Ms"`
-	ReadP99    float64 `json:"readP99Ms"`
-	WriteP50   float64 `json:"writeP50Ms"`
-	WriteP99   float64 `json:"writeP99Ms"`
-	HeapMiB    float64 `json:"heapMiB"`
-	Goroutines int     `json:"goroutines"`
-}
-
 func (s *Soaked) markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "## Soak: %d readers, %d writers, a validator restarted every minute\n\n", soakReaders, soakWriters)
 	fmt.Fprintf(&b, "%d restarts; %d reads answered with %d traces on the ledger, %d untraced; %d writes acknowledged, %d lost; %d requests failed. %s\n\n",
 		s.Restarts, s.Reads, s.Traces, s.Untraced, s.Writes, s.Lost, s.Failed, s.FirstFail)
-	b.WriteString("| minute | reads | p50 | p99 | writes | p50 | p99 | heap | goroutines |\n|---|---|---|---|---|---|---|---|---|\n")
-	for _, m := range s.Minutes {
-		fmt.Fprintf(&b, "| %d | %d | %s ms | %s ms | %d | %s ms | %s ms | %s MiB | %d |\n", m.At, m.Reads, digits(m.ReadP50), digits(m.ReadP99), m.Writes, digits(m.WriteP50), digits(m.WriteP99), digits(m.HeapMiB), m.Goroutines)
-	}
+	b.WriteString(minuteRows("minute", s.Minutes))
 	return b.String()
 }
 
 // soaking is a soak under way.
 type soaking struct {
-	b *network
+	b    *network
+	pace pace
 
-	mu     sync.Mutex
-	out    Soaked
-	reads  []time.Duration // of this minute
-	writes []time.Duration
-	known  []spot // records that were acknowledged
+	mu    sync.Mutex
+	out   Soaked
+	known []spot // records that were acknowledged
 }
 
 func soak(ctx context.Context, o Options) (*Soaked, error) {
-	b, err := start(ctx, o.For)
+	b, err := start(ctx, o.For, o.Through)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +103,7 @@ func (s *soaking) readOn(working, ctx context.Context, number int) {
 		err := s.b.open(ctx, who, x.chart, x.section, []uint64{x.entry})
 		s.mu.Lock()
 		if s.failed("read", err); err == nil {
-			s.reads = append(s.reads, time.Since(began))
+			s.pace.took(false, time.Since(began))
 			s.out.Reads++
 		}
 		s.mu.Unlock()
@@ -136,7 +118,7 @@ func (s *soaking) writeOn(working, ctx context.Context) {
 		done, err := s.b.nodes[0].Member.Publish(ctx, physician, chart, []exchange.Draft{observation(chart, part, "")})
 		s.mu.Lock()
 		if s.failed("write", err); err == nil {
-			s.writes = append(s.writes, time.Since(began))
+			s.pace.took(true, time.Since(began))
 			s.known = append(s.known, spot{chart, part, done[0].Entry})
 			s.out.Writes++
 		}
@@ -164,8 +146,9 @@ func (s *soaking) restart(working, ctx context.Context, o Options) error {
 		case <-working.Done():
 			return nil
 		}
-		m := s.minute(n)
-		o.Begin(fmt.Sprintf("minute %d: %d reads p50 %s p99 %s ms, %d writes p50 %s p99 %s ms, heap %s MiB, %d goroutines", n, m.Reads, digits(m.ReadP50), digits(m.ReadP99), m.Writes, digits(m.WriteP50), digits(m.WriteP99), digits(m.HeapMiB), m.Goroutines))
+		m := s.pace.end(n)
+		s.out.Minutes = append(s.out.Minutes, m)
+		o.Note(fmt.Sprintf("minute %d: %v", n, m))
 		if working.Err() != nil {
 			return nil
 		}
@@ -185,38 +168,17 @@ func (s *soaking) restart(working, ctx context.Context, o Options) error {
 	}
 }
 
-// minute ends a minute of figures.
-func (s *soaking) minute(n int) Minute {
-	m := Minute{At: n, HeapMiB: heap(), Goroutines: runtime.NumGoroutine()}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	slices.Sort(s.reads)
-	slices.Sort(s.writes)
-	m.Reads, m.ReadP50, m.ReadP99 = len(s.reads), milliseconds(s.reads, 50), milliseconds(s.reads, 99)
-	m.Writes, m.WriteP50, m.WriteP99 = len(s.writes), milliseconds(s.writes, 50), milliseconds(s.writes, 99)
-	s.reads, s.writes = nil, nil
-	s.out.Minutes = append(s.out.Minutes, m)
-	return m
-}
-
 // account holds what was acknowledged against the charts, and what was read against the ledger.
 func (s *soaking) account(ctx context.Context, before int) error {
-	if err := s.b.settle(ctx); err != nil {
+	if err := s.b.flushed(ctx); err != nil {
 		return err
 	}
-	again := time.NewTicker(lookAgain)
-	defer again.Stop()
-	for began := time.Now(); ; <-again.C { // what was read from an open chart comes within seconds
-		traces, err := s.traces()
-		if err != nil {
-			return err
-		}
-		s.out.Traces = traces - before
-		s.out.Untraced = max(0, s.out.Reads-s.out.Traces)
-		if s.out.Untraced == 0 || time.Since(began) > settleFor {
-			break
-		}
+	traces, err := s.traces()
+	if err != nil {
+		return err
 	}
+	s.out.Traces = traces - before
+	s.out.Untraced = max(0, s.out.Reads-s.out.Traces)
 	want := map[string]map[section.Section][]uint64{}
 	for _, x := range s.known {
 		if want[x.chart] == nil {
