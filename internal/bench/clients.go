@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -129,8 +128,9 @@ func (w *ward) press(ctx context.Context) (*Clients, error) {
 	if err := w.settle(ctx); err != nil {
 		return c.out, err
 	}
-	w.door.lines.CloseIdleConnections()
-	c.out.Goroutines[0] = runtime.NumGoroutine()
+	if err := c.quiet(ctx); err != nil {
+		return c.out, err
+	}
 	made := w.door.lines.made.Load()
 	o.Begin(fmt.Sprintf("%d clients for %v", o.Clients, o.ClientsFor))
 	working, stop := context.WithTimeout(ctx, o.ClientsFor)

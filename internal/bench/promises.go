@@ -122,6 +122,25 @@ func unseen(shown, rows map[view]int) (n int) {
 	return n
 }
 
+// quiet waits until what served those before is gone, and notes what is left.
+func (c *crowd) quiet(ctx context.Context) error {
+	c.door.lines.CloseIdleConnections()
+	again := time.NewTicker(lookAgain)
+	defer again.Stop()
+	for {
+		before := c.out.Goroutines[0]
+		c.out.Goroutines[0] = runtime.NumGoroutine()
+		if before > 0 && c.out.Goroutines[0] >= before {
+			return nil
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
 // rest waits until what worked for the clients is gone.
 func (c *crowd) rest(ctx context.Context) error {
 	again := time.NewTicker(lookAgain)
