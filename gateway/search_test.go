@@ -148,7 +148,7 @@ func TestASearchGoesAcrossAPatientsResources(t *testing.T) {
 		t.Errorf("by a form %d were found, want %d", len(match), len(coded))
 	}
 	short := search("/Observation?patient=" + chart + "&_elements=status&_count=1")
-	if x := string(short.Entry[0].Resource); strings.Contains(x, `"code":{`) || !strings.Contains(x, "SUBSETTED") || !strings.Contains(x, `"status":`) {
+	if x := string(short.Entry[0].Resource); strings.Contains(x, `"subject":{`) || !strings.Contains(x, "SUBSETTED") || !strings.Contains(x, `"code":`) {
 		t.Errorf("_elements=status gives %s", x)
 	}
 	lenient := d.do("GET", "/Observation?patient="+chart+"&colour=red&code="+code, "", "Prefer", "handling=lenient").want(t, http.StatusOK)
@@ -179,7 +179,8 @@ func TestSearchesAcrossResourcesAreBounded(t *testing.T) {
 		"Encounter?patient=1&_include=Encounter:status":                                 "value",
 		"Encounter?patient=1&_include:banana=Encounter:patient":                         "value",
 		"Encounter?patient=1&_revinclude=*":                                             "value",
-		"Encounter?patient=1&_summary=true":                                             "not-supported",
+		"Encounter?patient=1&_summary=long":                                             "value",
+		"Encounter?patient=1&_summary=text&_include=Encounter:patient":                  "invalid",
 		"Encounter?patient=1&_total=many":                                               "value",
 		"Practitioner?_has:Encounter:practitioner:status=finished":                      "not-supported",
 		"Encounter?patient=1&status=" + strings.Repeat("a,", 1100):                      "too-costly",

@@ -79,7 +79,7 @@ for (const d of definitions.sort((a, b) => (a.name < b.name ? -1 : 1))) {
       if (e.max === "0") continue;
       if (e.type?.some((t) => t.code === "BackboneElement" || t.code === "Element")) rows.set(e.path, []);
       if (e.base.path.split(".")[0] !== d.name && `${e.base.min}..${e.base.max}` === `${e.min}..${e.max}`) continue; // inherited
-      rows.get(parent).push(` ${name} ${cardinality(e)} ${types(e)}${binding(e)}\n`);
+      rows.get(parent).push(` ${name} ${cardinality(e)}${e.isSummary ? "Σ" : ""} ${types(e)}${binding(e)}\n`);
     }
   }
   for (const [path, lines] of rows) {
