@@ -103,7 +103,7 @@ func (g *gateway) searchFor(w http.ResponseWriter, r *http.Request, who exchange
 }
 
 // answer is the page that was asked for, and what it brings.
-func (w *world) answer(kind string, q url.Values, a *ask) (page, included []*node, total int, err error) {
+func (w *world) answer(kind string, q url.Values, a *ask) (page, included []node, total int, err error) {
 	switch origins := a.origins(); {
 	case isListed(kind):
 		if i := slices.IndexFunc(origins, func(t string) bool { return !isListed(t) }); i >= 0 {
@@ -136,10 +136,10 @@ func (w *world) answer(kind string, q url.Values, a *ask) (page, included []*nod
 	return page, included, len(all), err
 }
 
-func rendered(all []*node, a *ask) []found {
+func rendered(all []node, a *ask) []found {
 	out := make([]found, len(all))
 	for i, n := range all {
-		out[i] = found{n.kind, n.id, func() []byte { return a.render(n.render()) }}
+		out[i] = found{n.kind(), n.id(), func() []byte { return a.render(n.render()) }}
 	}
 	return out
 }
