@@ -201,3 +201,44 @@ func TestSearchesAcrossResourcesAreBounded(t *testing.T) {
 		t.Errorf("a search in JSON: got %d", w.Code)
 	}
 }
+
+func TestWhatAPageIncludesIsBounded(t *testing.T) {
+	d := newDoor(t)
+	within := func(parent string, n int) (last string) {
+		t.Helper()
+		entries := make([]string, n)
+		for i := range entries {
+			entries[i] = post(fmt.Sprint("urn:uuid:", i), "Organization", fmt.Sprintf(`,"name":"%d of %d in %s","partOf":{"reference":"%s"}`, i, n, parent, parent))
+		}
+		all := readBundle(t, d.do("POST", "/fhir", transaction(entries...)).Body).Entry
+		last, _, _ = strings.Cut(all[n-1].Response.Location, "/_history")
+		return last
+	}
+	made := d.do("POST", "/fhir/Organization", `{"resourceType":"Organization","name":"Root"}`)
+	root, _, _ := strings.Cut(strings.TrimPrefix(made.Header().Get("Location"), base+"/"), "/_history")
+
+	// What refers to one is included up to 2000.
+	query := "/fhir/Organization?_id=" + strings.TrimPrefix(root, "Organization/") + "&_revinclude=Organization:partof"
+	last := within(root, 2000)
+	if _, included := readBundle(t, d.do("GET", query, "").Body).names(); len(included) != 2000 {
+		t.Errorf("%d are included, want 2000", len(included))
+	}
+	within(root, 1)
+	if w := d.do("GET", query, ""); w.Code != http.StatusBadRequest || readOutcome(t, w.Body).Issue[0].Code != "too-costly" {
+		t.Errorf("of 2001 that are to be included: got %d", w.Code)
+	}
+
+	// What is included leads to more three times, by :iterate, and by nothing else.
+	up := []string{root, last}
+	for range 5 {
+		up = append(up, within(up[len(up)-1], 1))
+	}
+	for modifier, want := range map[string]int{"": 1, ":iterate": 4} {
+		query := "/fhir/Organization?_id=" + strings.TrimPrefix(up[6], "Organization/") + "&_include" + modifier + "=Organization:partof"
+		_, included := readBundle(t, d.do("GET", query, "").Body).names()
+		expected := slices.Sorted(slices.Values(up[6-want : 6]))
+		if !slices.Equal(included, expected) {
+			t.Errorf("_include%s brings %q, want %q", modifier, included, expected)
+		}
+	}
+}
