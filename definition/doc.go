@@ -5,6 +5,8 @@
 // values, and the invariants that this package has as functions (rules_*.go). Each Finding says how bad it is, the FHIRPath, and line
 // and column. Time and memory are linear in the resource; at most MaxFindings are told. Findings quote no values: they are health data.
 //
+// Of what is asked for in part (_summary, _elements) it knows what R4 counts to a summary, and what may not be left out: Brief and Element.
+//
 // It does not know profiles, slicing, terminologies beyond the value sets of required bindings, or what stands at other servers.
 //
 //	r, _ := fhir.Parse(`{"resourceType":"Patient","birthDate":"31/12/1980","gendre":"male"}`)
@@ -20,13 +22,13 @@
 // is a value set, with the codes of each system, and
 //
 //	type Patient resource DomainResource
-//	 gender ? code =administrative-gender
+//	 gender ?Σ code =administrative-gender
 //	 multipleBirth[x] ? boolean|integer
 //	 generalPractitioner * Reference(Organization,Practitioner,PractitionerRole)
-//	 link * Patient.link
+//	 link *Σ Patient.link
 //
-// a type, what kind it is and which it extends, with its own elements: ? is 0..1, * 0..*, 1 1..1, + 1..*; an ! before a type says that
-// nothing can be said beside the value (_name). See spec/validation.md.
+// a type, what kind it is and which it extends, with its own elements: ? is 0..1, * 0..*, 1 1..1, + 1..*; Σ says that a summary has it; an !
+// before a type says that nothing can be said beside the value (_name). See spec/validation.md.
 package definition
 
 //go:generate node generate/generate.mjs

@@ -49,3 +49,29 @@ func FuzzValidate(f *testing.F) {
 		}
 	})
 }
+
+// The summary of whatever Parse takes can be parsed, and is its own summary.
+func FuzzBrief(f *testing.F) {
+	cases, err := os.ReadFile("testdata/briefs.txt")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for line := range strings.Lines(string(cases)) {
+		if line[0] == '{' {
+			f.Add([]byte(line))
+		}
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		r, err := fhir.Parse(raw)
+		if err != nil {
+			return
+		}
+		short, err := fhir.Parse([]byte(brief(r)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again := brief(short); again != string(short.Raw()) {
+			t.Errorf("%s becomes %s", short.Raw(), again)
+		}
+	})
+}

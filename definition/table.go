@@ -30,6 +30,7 @@ type element struct {
 	index    int    // in elements
 	min, max int    // max 0: any number
 	choice   bool
+	summary  bool // a summary has it
 }
 
 // list tells whether the element is an array in JSON.
@@ -138,6 +139,7 @@ func (t *typ) extend(parent *typ) {
 func (t *typ) add(f []string, named func(string) *typ, sets map[string]*valueSet) {
 	e := &element{index: len(t.elements)}
 	e.name, e.choice = strings.CutSuffix(f[0], "[x]")
+	f[1], e.summary = strings.CutSuffix(f[1], "Σ")
 	switch f[1] {
 	case "?":
 		e.max = 1

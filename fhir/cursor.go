@@ -63,6 +63,9 @@ func (c *Cursor) Skip() Value {
 // Value is a JSON value as it stands in a resource that Parse has found valid; nil is none.
 type Value []byte
 
+// Cursor stands before the value, which is not nil.
+func (v Value) Cursor() Cursor { return Cursor{raw: v} }
+
 // Text is the string that the value is, "" if it is something else.
 func (v Value) Text() string { return text(v) }
 

@@ -1,6 +1,9 @@
 package fhir
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 // Coding is a code and the system that it is of.
 type Coding struct{ System, Code string }
@@ -23,32 +26,58 @@ func (r *Resource) Codings(paths string) []Coding {
 }
 
 func appendCodings(out []Coding, v []byte) []Coding {
+	eachCoding(v, func(system, code []byte) bool {
+		out = append(out, Coding{text(system), plain(code)})
+		return true
+	})
+	return out
+}
+
+// eachCoding calls f with the system and the code of each code that v is or has, as they stand in JSON, until f returns false. A nil one is
+// missing.
+func eachCoding(v []byte, f func(system, code []byte) bool) {
 	if v[0] != '{' {
-		if s := plain(v); s != "" {
-			out = append(out, Coding{Code: s})
+		if v[0] != '[' && v[0] != 'n' && string(v) != `""` {
+			f(nil, v)
 		}
-		return out
+		return
 	}
 	if list := find(v, "coding"); list != nil {
-		descend(list, "", func(c []byte) bool {
-			if c[0] == '{' {
-				out = append(out, Coding{text(find(c, "system")), text(find(c, "code"))})
-			}
-			return true
-		})
-		return out
+		descend(list, "", func(c []byte) bool { return c[0] != '{' || f(find(c, "system"), textOnly(find(c, "code"))) })
+		return
 	}
-	if code := text(find(v, "code")); code != "" {
-		return append(out, Coding{text(find(v, "system")), code})
+	for _, name := range []string{"code", "value"} { // value of an Identifier or a ContactPoint
+		if code := textOnly(find(v, name)); len(code) > 2 {
+			f(find(v, "system"), code)
+			return
+		}
 	}
-	if value := text(find(v, "value")); value != "" { // Identifier, ContactPoint
-		out = append(out, Coding{text(find(v, "system")), value})
+}
+
+// textOnly is v if it is a string.
+func textOnly(v []byte) []byte {
+	if len(v) == 0 || v[0] != '"' {
+		return nil
 	}
-	return out
+	return v
+}
+
+// says tells whether a primitive as it stands in JSON is the text s. It makes no copy where nothing is escaped.
+func says(v []byte, s string) bool {
+	switch {
+	case len(v) == 0:
+		return s == ""
+	case v[0] == '"' && bytes.IndexByte(v, '\\') < 0:
+		return string(v[1:len(v)-1]) == s
+	}
+	return plain(v) == s
 }
 
 // plain is a primitive's value: a string's text, a boolean or number as it stands.
 func plain(v []byte) string {
+	if len(v) == 0 {
+		return ""
+	}
 	switch v[0] {
 	case '"':
 		return unquote(v)

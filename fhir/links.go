@@ -1,5 +1,7 @@
 package fhir
 
+import "strings"
+
 // Links are the references that a parameter of r looks at, as readers see them: to a type and id, not to contained resources. The parameter
 // "*" looks at all.
 func Links(r *Resource, as Identity, parameter string) (out []Reference) {
@@ -29,9 +31,9 @@ func Links(r *Resource, as Identity, parameter string) (out []Reference) {
 // subsetted is the tag that R4 asks for on a resource of which elements were left out.
 const subsetted = `{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"SUBSETTED"}`
 
-// Subset is r with those of its members that keep tells, by their names without underscore, and with resourceType, id and meta, in which a
-// tag says that elements are missing. Nobody should write it back.
-func (r *Resource) Subset(keep func(name string) bool) []byte {
+// Subset is r with resourceType, id and meta, in which a tag says that elements are missing, and of its other members with what keep makes of
+// their values; nil leaves a member out. Nobody should write it back.
+func (r *Resource) Subset(keep func(name string, value Value) Value) []byte {
 	out := append([]byte(`{"resourceType":`), quote(r.kind)...)
 	if r.id != "" {
 		out = append(append(out, `,"id":`...), quote(r.id)...)
@@ -53,13 +55,13 @@ func (r *Resource) Subset(keep func(name string) bool) []byte {
 	}
 	out = append(append(append(append(out, `"tag":[`...), tags...), subsetted...), `]}`...)
 	for _, m := range r.members {
-		name := string(unquote(append(append([]byte{'"'}, r.raw[m.name.from:m.name.to]...), '"')))
-		plain := name
-		if name != "" && name[0] == '_' {
-			plain = name[1:]
+		name := unquote(append(append([]byte{'"'}, r.raw[m.name.from:m.name.to]...), '"'))
+		switch strings.TrimPrefix(name, "_") {
+		case "resourceType", "id", "meta":
+			continue
 		}
-		if plain != "resourceType" && plain != "id" && plain != "meta" && keep(plain) {
-			out = append(append(append(append(out, ','), quote(name)...), ':'), r.raw[m.value.from:m.value.to]...)
+		if v := keep(name, r.raw[m.value.from:m.value.to]); v != nil {
+			out = append(append(append(append(out, ','), quote(name)...), ':'), v...)
 		}
 	}
 	return append(out, '}')

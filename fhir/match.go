@@ -132,16 +132,14 @@ func (c *condition) meets(at []byte, as Identity) (found bool) {
 	return found
 }
 
-func (c *condition) meetsToken(at []byte) bool {
-	var room [4]Coding
-	for _, x := range appendCodings(room[:0], at) {
-		if c.any(func(v *value) bool {
-			return (v.anySystem || v.system == x.System) && (v.anyCode || v.text == x.Code)
-		}) {
-			return true
-		}
-	}
-	return false
+func (c *condition) meetsToken(at []byte) (found bool) {
+	eachCoding(at, func(system, code []byte) bool {
+		found = c.any(func(v *value) bool {
+			return (v.anySystem || says(textOnly(system), v.system)) && (v.anyCode || says(code, v.text))
+		})
+		return !found
+	})
+	return found
 }
 
 // meetsText compares what a code or a reference says in words.

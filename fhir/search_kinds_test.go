@@ -71,8 +71,16 @@ func TestResultsAreSortedBySeveralParameters(t *testing.T) {
 }
 
 func TestASubsetSaysThatItIsOne(t *testing.T) {
-	r := parse(t, `{"resourceType":"Observation","id":"o","meta":{"versionId":"3","tag":[{"code":"x"}]},"status":"final","_status":{"id":"1"},"code":{"text":"0"},"valueQuantity":{"value":1.0}}`)
-	got := r.Subset(func(name string) bool { return name == "status" || name == "valueQuantity" })
+	r := parse(t, `{"resourceType":"Observation","id":"o","meta":{"versionId":"3","tag":[{"code":"x"}]},"status":"final","_status":{"id":"1"},"code":{"text":"0"},"valueQuantity":{"value":1.0,"unit":"kg"}}`)
+	got := r.Subset(func(name string, value fhir.Value) fhir.Value {
+		switch name {
+		case "status", "_status":
+			return value
+		case "valueQuantity":
+			return fhir.Value(`{"value":1.0}`)
+		}
+		return nil
+	})
 	want := `{"resourceType":"Observation","id":"o","meta":{"versionId":"3","tag":[{"code":"x"},{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"SUBSETTED"}]},"status":"final","_status":{"id":"1"},"valueQuantity":{"value":1.0}}`
 	if string(got) != want || !json.Valid(got) {
 		t.Errorf("got %s\nwant %s", got, want)

@@ -40,30 +40,39 @@ func ParseSort(resourceType string, values []string) (Sort, error) {
 
 // Key is what a result is ordered by. It is made once per result: it reads the resource.
 type Key struct {
-	parts []keyPart
+	first keyPart
+	more  []keyPart // of the parameters after the first: most searches have none, and make no room for it
 	id    string
 }
 
 type keyPart struct {
-	second, nano int64 // since 1970
-	amount       *big.Rat
-	text         string
-	missing      bool
+	second  int64 // since 1970
+	nano    int32
+	missing bool
+	amount  *big.Rat
+	text    string
 }
 
 // Key is that of r, known as as.
 func (s Sort) Key(r *Resource, as Identity) Key {
-	k := Key{make([]keyPart, len(s)), as.ID}
-	for i, by := range s {
-		k.parts[i] = by.key(r, as)
+	k := Key{first: s[0].key(r, as), id: as.ID}
+	for i := range s[1:] {
+		k.more = append(k.more, s[1+i].key(r, as))
 	}
 	return k
+}
+
+func (k *Key) part(i int) *keyPart {
+	if i == 0 {
+		return &k.first
+	}
+	return &k.more[i-1]
 }
 
 func (by *sortBy) key(r *Resource, as Identity) (k keyPart) {
 	at := func(t time.Time) {
 		if !t.IsZero() {
-			k = keyPart{second: t.Unix(), nano: int64(t.Nanosecond())}
+			k = keyPart{second: t.Unix(), nano: int32(t.Nanosecond())}
 		}
 	}
 	k.missing = true
@@ -86,11 +95,10 @@ func (by *sortBy) key(r *Resource, as Identity) (k keyPart) {
 				}
 			}
 		case token:
-			var room [4]Coding
-			for _, c := range appendCodings(room[:0], v) {
-				k = keyPart{text: c.Code}
-				break
-			}
+			eachCoding(v, func(_, code []byte) bool {
+				k = keyPart{text: plain(code)}
+				return false
+			})
 		case reference:
 			if ref := refText(v, as); ref != "" {
 				k = keyPart{text: ref}
@@ -109,7 +117,7 @@ func (by *sortBy) key(r *Resource, as Identity) (k keyPart) {
 // Compare is negative if a comes before b. Where a parameter is missing, the resource comes last; equals are ordered by id.
 func (s Sort) Compare(a, b Key) int {
 	for i := range s {
-		x, y := &a.parts[i], &b.parts[i]
+		x, y := a.part(i), b.part(i)
 		d := 0
 		switch {
 		case x.missing != y.missing:

@@ -23,13 +23,12 @@ const (
 // ask is a search as it was asked, but for the patient.
 type ask struct {
 	*conditions
+	shape
 	includes []include
 	page     page
-	count    bool            // _summary=count: the number alone
-	data     bool            // _summary=data: without narrative
-	elements map[string]bool // nil: all
-	untold   bool            // _total=none
-	ignored  []string        // parameters that nobody knows, where that is lenient
+	count    bool     // _summary=count: the number alone
+	untold   bool     // _total=none
+	ignored  []string // parameters that nobody knows, where that is lenient
 }
 
 // conditions are those that resources of one type have to fulfil.
@@ -67,14 +66,8 @@ func parseAsk(kind string, q url.Values, lenient bool) (*ask, error) {
 	if a.page, err = parsePage(q); err != nil {
 		return nil, err
 	}
-	for _, name := range []string{"_summary", "_elements", "_total", "_format"} {
-		v, err := single(q, name)
-		if err == nil && q.Has(name) {
-			err = a.shape(name, v)
-		}
-		if err != nil {
-			return nil, err
-		}
+	if err := a.form(q); err != nil {
+		return nil, err
 	}
 	rest := url.Values{}
 	joins := 0
@@ -113,47 +106,30 @@ func parseAsk(kind string, q url.Values, lenient bool) (*ask, error) {
 	return a, err
 }
 
-// shape reads a parameter about the form of the answer.
-func (a *ask) shape(name, v string) error {
-	switch name + "=" + v {
-	case "_summary=count":
-		a.count = true
-		return nil
-	case "_summary=data":
-		a.data = true
-		return nil
-	case "_total=none":
-		a.untold = true
-		return nil
-	case "_summary=false", "_total=accurate", "_total=estimate":
-		return nil
+// form reads the parameters about the form of the answer.
+func (a *ask) form(q url.Values) (err error) {
+	if a.count = len(q["_summary"]) == 1 && q.Get("_summary") == "count"; a.count {
+		q = maps.Clone(q)
+		delete(q, "_summary")
 	}
-	switch name {
-	case "_summary":
-		return badRequest("not-supported", "_summary is count, data or false here. _elements names the elements that are wanted.")
-	case "_total":
+	if a.shape, err = parseShape(q); err != nil {
+		return err
+	}
+	if a.summary == "text" && (q.Has("_include") || q.Has("_revinclude")) {
+		return badRequest("invalid", "R4 has no _include and no _revinclude with _summary=text. Leave one of them out.")
+	}
+	if _, err := single(q, "_format"); err != nil {
+		return err
+	}
+	switch v, err := single(q, "_total"); {
+	case err != nil:
+		return err
+	case v == "none":
+		a.untold = true
+	case v != "" && v != "accurate" && v != "estimate":
 		return badRequest("value", "_total is none, estimate or accurate.")
-	case "_elements":
-		a.elements = map[string]bool{}
-		for e := range strings.SplitSeq(v, ",") {
-			a.elements[e[strings.LastIndexByte(e, '.')+1:]] = true
-		}
 	}
 	return nil
-}
-
-// render is a match in the form that was asked for.
-func (a *ask) render(whole []byte) []byte {
-	if !a.data && a.elements == nil {
-		return whole
-	}
-	r, err := fhir.Parse(whole)
-	if err != nil { // with its id and version it is larger than what is taken
-		return whole
-	}
-	return r.Subset(func(name string) bool {
-		return (a.elements == nil || a.elements[name]) && (name != "text" || !a.data)
-	})
 }
 
 func parseInclude(kind, name, modifier, v string) (include, error) {

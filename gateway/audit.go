@@ -37,7 +37,8 @@ func (g *gateway) readAudit(w http.ResponseWriter, r *http.Request, who exchange
 		r.SetPathValue("type", "AuditEvent")
 		return g.read(w, r, who)
 	}
-	if err := noParameters(r, "a read"); err != nil {
+	form, err := shapeOfRead(r)
+	if err != nil {
 		return err
 	}
 	all, err := g.audit(r, chart)
@@ -46,7 +47,7 @@ func (g *gateway) readAudit(w http.ResponseWriter, r *http.Request, who exchange
 	}
 	for _, m := range all {
 		if m.res.ID() == id {
-			g.sendMade(w, m)
+			g.sendMade(w, m, form)
 			return nil
 		}
 	}

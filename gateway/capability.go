@@ -95,7 +95,7 @@ func (g *gateway) capabilityStatement() []byte {
 			"Conditions of creates, updates, patches and deletions look into one chart, which they or the resource name; those on a Patient or a directory's resource are identifier=system|value. " +
 			"The history of a type needs patient. Modifiers of searches: :missing; of tokens :not and :text; of strings :exact and :contains; of references a type, :identifier and :text. " +
 			"Chains (patient.name, subject:Patient.name), _has, _include, _revinclude and :iterate take any parameter that is a reference. " +
-			"_sort, _count, _summary (count, data, false), _elements and _total are taken. Pages: _count and _offset, links self and next.",
+			"_sort, _count, _summary, _elements and _total are taken; _summary and _elements on reads too. Pages: _count and _offset, links self and next.",
 		Security: security{true, []concept{{[]coding{{"http://terminology.hl7.org/CodeSystem/restful-security-service", "SMART-on-FHIR"}}}},
 			"Authorization: Bearer and an access token of this member that names who asks and what for; it lives for five minutes at most. GET " + g.Base + "/.well-known/smart-configuration says where tokens are."},
 		Interaction: []interaction{{"transaction"}, {"batch"}},
@@ -152,7 +152,7 @@ func restTypeOf(t string) restType {
 		r.Operation = []operation{{"everything", "http://hl7.org/fhir/OperationDefinition/Patient-everything"}}
 		needed["_id"], needed["identifier"] = "this or identifier is required", "this or _id is required, as system|value"
 	case !listed:
-		needed["patient"] = "required"
+		needed["patient"] = "this or _id is required"
 		r.SearchParam = append(r.SearchParam, searchParam{"patient", "reference", needed["patient"]})
 	}
 	r.SearchRevInclude = revIncludes[t]

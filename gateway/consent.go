@@ -48,14 +48,15 @@ func (g *gateway) readConsent(w http.ResponseWriter, r *http.Request, who exchan
 		r.SetPathValue("type", "Consent")
 		return g.read(w, r, who)
 	}
-	if err := noParameters(r, "a read"); err != nil {
+	form, err := shapeOfRead(r)
+	if err != nil {
 		return err
 	}
 	m, err := g.consent(r.Context(), r.PathValue("id"))
 	if err != nil {
 		return err
 	}
-	g.sendMade(w, m)
+	g.sendMade(w, m, form)
 	return nil
 }
 
@@ -275,7 +276,7 @@ func (g *gateway) updateConsent(w http.ResponseWriter, r *http.Request, who exch
 		if now, err = g.consent(r.Context(), id); err != nil {
 			return err
 		}
-		g.sendMade(w, now)
+		g.sendMade(w, now, shape{})
 		return nil
 	}
 	return invalidAt("Consent.status", "A Consent that was active stays so, or becomes inactive.")

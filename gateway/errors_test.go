@@ -68,7 +68,7 @@ func TestEveryErrorIsAnOperationOutcomeThatSaysWhatToDo(t *testing.T) {
 		{name: "nothing there", method: "GET", path: "/fhir/Observation/1", status: 404, code: "not-found", says: "or not shared"},
 		{name: "no such type", method: "GET", path: "/fhir/Potion/1", status: 404, code: "not-found", says: "or not shared"},
 		{name: "no such version", method: "GET", path: "/fhir/Observation/1/_history/2", status: 404, code: "not-found", says: "or not shared"},
-		{name: "parameter on a read", method: "GET", path: "/fhir/Observation/1?_summary=true", status: 400, code: "not-supported", says: `"_summary"`},
+		{name: "parameter on a read", method: "GET", path: "/fhir/Observation/1?colour=red", status: 400, code: "not-supported", says: `"colour"`},
 
 		{name: "search of no type", method: "GET", path: "/fhir/Potion", status: 404, code: "not-supported", says: "type"},
 		{name: "search of a message", method: "GET", path: "/fhir/Parameters", status: 404, code: "not-supported", says: "type"},

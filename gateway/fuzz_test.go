@@ -12,11 +12,24 @@ import (
 func FuzzSearch(f *testing.F) {
 	d := newDoor(f)
 	d.do("POST", "/fhir/Practitioner", `{"resourceType":"Practitioner","identifier":[{"system":"urn:x","value":"1"}],"name":[{"family":"Okafor"}]}`)
-	for _, q := range []string{"", "identifier=urn:x|1", "_count=0", "_count=1&_offset=1", "_id=a,b", "family:exact=Okafor&_sort=-_lastUpdated", "%", "a;b", "_offset=99999999999", "identifier:not=%7C1"} {
-		f.Add(q)
+	d.do("POST", "/fhir/PractitionerRole", `{"resourceType":"PractitionerRole","practitioner":{"reference":"Practitioner?identifier=urn:x|1"},"specialty":[{"text":"surgery"}]}`)
+	searches := []string{"Practitioner", "PractitionerRole", "Observation"}
+	for i, of := range [][]string{
+		{"", "identifier=urn:x|1", "_count=0", "_count=1&_offset=1", "_id=a,b", "family:exact=Okafor&_sort=-_lastUpdated", "%", "a;b", "_offset=99999999999", "identifier:not=%7C1",
+			"_has:PractitionerRole:practitioner:specialty:text=surgery", "_has:PractitionerRole:practitioner:organization.partof.name=x", "_revinclude=PractitionerRole:practitioner&_revinclude:iterate=PractitionerRole:*",
+			"_summary=true", "_summary=text&_elements=name,identifier", "_content=%22okafor%22", "_text=okafor", "_has:PractitionerRole:practitioner:_has:X:y:z=1"},
+		{"practitioner.family=oka", "practitioner:Practitioner.identifier=urn:x|1&_include=PractitionerRole:practitioner", "_include:iterate=PractitionerRole:*:Practitioner", "_include=*", "practitioner:identifier=urn:x|1",
+			"practitioner:missing=false&_sort=specialty,-practitioner", "organization.partof.partof.name=x", "specialty:text=surg"},
+		{"patient=1&code-value-quantity=http://loinc.org|8480-6$ge120||mm[Hg]", "patient=1&value-quantity=ap5.4e-1|http://unitsofmeasure.org|mg", "patient=1&value-quantity=sa1,eb2", "subject=Patient/1&component-code-value-quantity=a$lt5,b$ne7",
+			"patient.identifier=urn:x|1&encounter.date=ge2020&date=sa2019-01", "patient=1&code-value-date=a$2020", "patient=1&_has:DiagnosticReport:result:status=final", "patient=1&_revinclude=DiagnosticReport:result&_include:iterate=Observation:encounter:Encounter",
+			"_id=1&_summary=data", "patient=1&encounter:Encounter.service-provider:Organization.name:exact=x", `patient=1&code-value-string=a\$b$c\,d`},
+	} {
+		for _, q := range of {
+			f.Add(uint8(i), q)
+		}
 	}
-	f.Fuzz(func(t *testing.T, query string) {
-		r := httptest.NewRequest("GET", "/fhir/Practitioner", nil)
+	f.Fuzz(func(t *testing.T, kind uint8, query string) {
+		r := httptest.NewRequest("GET", "/fhir/"+searches[int(kind)%len(searches)], nil)
 		r.Header.Set("Authorization", "Bearer "+d.token)
 		r.URL.RawQuery = query
 		w := httptest.NewRecorder()

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"errors"
 	"net/http"
 
@@ -78,14 +79,17 @@ func (g *gateway) listAll(all []*incoming) error {
 	return failed
 }
 
-// mayRelist looks whether a resource of the directory is there and this member's.
-func (g *gateway) mayRelist(in *incoming) error {
+// mayRelist looks whether a resource of the directory is there, this member's, and the version that the sender means. Where the request may
+// have come before, what it would make may be there already: a batch lists before its plan is durable (RFC 9110, 13.1.1).
+func (g *gateway) mayRelist(in *incoming, again bool) error {
 	listed, ok := g.Directory.Get(in.res.Type(), in.id)
 	switch {
 	case !ok:
 		return notFound
 	case listed.Member() != g.Member.Number():
 		return notAuthor
+	case again && bytes.Equal(listed.FHIR().Raw(), in.res.Rewrite("", nil, in.ref)):
+		return nil
 	}
 	return in.follows(listed.Version())
 }

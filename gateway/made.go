@@ -74,8 +74,8 @@ func (m *made) render() []byte {
 }
 
 // sendMade answers a read of what was made.
-func (g *gateway) sendMade(w http.ResponseWriter, m *made) {
-	g.send(w, m.version(), m.updated.UTC().Format(http.TimeFormat), m.render())
+func (g *gateway) sendMade(w http.ResponseWriter, m *made, form shape) {
+	g.send(w, m.version(), m.updated.UTC().Format(http.TimeFormat), form.render(m.render()))
 }
 
 // searchMade answers a search over what was made of one type. asked is the search as it came, q what of it is still to be held against the resources.
@@ -84,7 +84,11 @@ func (g *gateway) searchMade(w http.ResponseWriter, kind string, asked, q url.Va
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{"_format", "_count", "_offset"} {
+	a := &ask{}
+	if err := a.form(asked); err != nil {
+		return err
+	}
+	for _, name := range []string{"_format", "_count", "_offset", "_summary", "_elements", "_total"} {
 		delete(q, name)
 	}
 	search, order, err := fhir.ParseQuery(kind, q)
@@ -99,10 +103,13 @@ func (g *gateway) searchMade(w http.ResponseWriter, kind string, asked, q url.Va
 	for _, m := range all {
 		as := fhir.Identity{ID: m.res.ID(), Updated: m.updated}
 		if search.Matches(m.res, as) {
-			matches = append(matches, match{found{kind, m.res.ID(), m.render}, order.Key(m.res, as)})
+			matches = append(matches, match{found{kind, m.res.ID(), func() []byte { return a.render(m.render()) }}, order.Key(m.res, as)})
 		}
 	}
 	slices.SortStableFunc(matches, func(a, b match) int { return order.Compare(a.key, b.key) })
+	if a.count {
+		p.count = 0
+	}
 	from, to := p.of(len(matches))
 	links := []fhir.Link{{Relation: "self", URL: p.link(g.Base+"/"+kind, asked)}}
 	if to < len(matches) && p.count > 0 {
@@ -112,7 +119,11 @@ func (g *gateway) searchMade(w http.ResponseWriter, kind string, asked, q url.Va
 	for _, m := range matches[from:to] {
 		out = append(out, m.found)
 	}
-	return g.sendBundle(w, len(matches), links, out, nil, 0)
+	total := len(matches)
+	if a.untold {
+		total = -1
+	}
+	return g.sendBundle(w, total, links, out, nil, 0)
 }
 
 // byForm lets an action see the parameters of a search that came by POST as if they stood in its address.
@@ -143,8 +154,8 @@ func byForm(do action) action {
 	}
 }
 
-// patientAsked takes the patient out of a search over what is made: patient, patient.identifier, or an entity that is one. It is "" if no such patient
-// is known here.
+// patientAsked takes the patient out of a search over what is made: patient, patient.identifier, an entity that is one, or the chart that an
+// _id is of. It is "" if no such patient is known here.
 func (g *gateway) patientAsked(kind string, asked url.Values) (chart string, q url.Values, err error) {
 	q = maps.Clone(asked)
 	token, err := single(q, "patient.identifier")
@@ -165,6 +176,9 @@ func (g *gateway) patientAsked(kind string, asked url.Values) (chart string, q u
 			q.Set("patient", e)
 			delete(q, "entity")
 		}
+	}
+	if of, _ := inChart(q.Get("_id")); of != "" && !q.Has("patient") && !q.Has("subject") {
+		return of, q, nil
 	}
 	chart, err = g.patientOfSearch(kind, q)
 	return chart, q, err

@@ -18,7 +18,7 @@ import (
 // spec/import.md.
 type once struct {
 	g    *gateway
-	name string // in the journal: of a method, a path and a key
+	name string // in the journal: of a client, a method, a path and a key
 	body hash.Hash
 	kept *kept // nil: it came for the first time
 }
@@ -33,7 +33,10 @@ func (g *gateway) once(r *http.Request) (o *once, done func(), err error) {
 	if !ok {
 		return nil, nil, badRequest("invalid", "Idempotency-Key: want one string of 8 to 128 letters, digits and - _ . : ~ in quotes.")
 	}
-	o = &once{g: g, name: r.Method + " " + strings.TrimSuffix(r.URL.Path, "/") + " " + key, body: sha256.New()}
+	o = &once{g: g, name: r.Method + " " + strings.TrimSuffix(r.URL.EscapedPath(), "/") + " " + key, body: sha256.New()}
+	if client := g.Member.access.Client; client != "" {
+		o.name += " " + client
+	}
 	done, err = g.atWork.hold(r.Context(), []fhir.Identifier{{Value: o.name}})
 	if err != nil {
 		return nil, nil, err

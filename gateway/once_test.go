@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"vitalog/gateway"
 	"vitalog/internal/testnet"
 	"vitalog/node"
+	"vitalog/scope"
 	"vitalog/section"
 	"vitalog/synthetic"
 
@@ -214,5 +216,58 @@ func (h hasty) send(bundle, key string) {
 	r.Header.Set("Idempotency-Key", key)
 	if resp, err := http.DefaultClient.Do(r); err == nil {
 		resp.Body.Close()
+	}
+}
+
+// Two clients that chose the same key don't meet; one without a client_id is the operator's.
+func TestAKeyIsOfTheClientThatSentIt(t *testing.T) {
+	d := newDoor(t)
+	send := func(client, name string) *httptest.ResponseRecorder {
+		token, err := gateway.IssueAccess(tokenKey, member, base, gateway.Access{Asker: okafor, Scopes: scope.All(), Client: client}, time.Minute, noon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d.do("POST", "/fhir/Organization", `{"resourceType":"Organization","name":"`+name+`"}`, "Authorization", "Bearer "+token, "Idempotency-Key", requestKey)
+	}
+	stands := map[string]string{}
+	for _, client := range []string{"", "billing", "lab"} {
+		w := send(client, "of "+client)
+		if stands[client] = w.Header().Get("Location"); w.Code != http.StatusCreated || w.Header().Get("Idempotency-Replayed") != "" {
+			t.Errorf("%q: got %d %s", client, w.Code, w.Body)
+		}
+	}
+	for client, at := range stands {
+		if w := send(client, "of "+client); w.Header().Get("Location") != at || w.Header().Get("Idempotency-Replayed") != "true" {
+			t.Errorf("%q again: got %d at %s, want %s", client, w.Code, w.Header().Get("Location"), at)
+		}
+		if w := send(client, "another"); w.Code != http.StatusUnprocessableEntity {
+			t.Errorf("%q with another body: got %d", client, w.Code)
+		}
+	}
+}
+
+// A batch that broke off after it had listed something, and before it had noted that, finds it listed: here by another request, of the same
+// effect.
+func TestABatchThatBrokeOffAfterItListedSomethingIsCompleted(t *testing.T) {
+	d := newDoor(t)
+	made := d.do("POST", "/fhir/Organization", `{"resourceType":"Organization","name":"Before"}`)
+	at, _, _ := strings.Cut(strings.TrimPrefix(made.Header().Get("Location"), base+"/"), "/_history")
+	_, id, _ := strings.Cut(at, "/")
+	put := func(name string) string {
+		return batch(`{"request":{"method":"PUT","url":"` + at + `","ifMatch":"W/\"1\""},"resource":{"resourceType":"Organization","id":"` + id + `","name":"` + name + `"}}`)
+	}
+	first := readBundle(t, d.do("POST", "/fhir", put("After")).Body).Entry[0].Response
+	if made.Header().Get("ETag") != `W/"1"` || first.Status != "200 OK" {
+		t.Fatalf("got %s, then %+v", made.Header().Get("ETag"), first)
+	}
+	for _, c := range []struct{ name, key, want string }{
+		{"After", "", "412 Precondition Failed"}, // who has no key sends nothing again
+		{"After", requestKey, "200 OK"},
+		{"Else", `"another-key"`, "412 Precondition Failed"},
+	} {
+		got := readBundle(t, d.do("POST", "/fhir", put(c.name), "Idempotency-Key", c.key).Body).Entry[0].Response
+		if got.Status != c.want || c.want == "200 OK" && got.Location != first.Location {
+			t.Errorf("%s with key %s: got %+v, want %s", c.name, c.key, got, c.want)
+		}
 	}
 }

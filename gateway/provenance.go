@@ -54,7 +54,8 @@ func (g *gateway) readProvenance(w http.ResponseWriter, r *http.Request, who exc
 		r.SetPathValue("type", "Provenance")
 		return g.read(w, r, who)
 	}
-	if err := noParameters(r, "a read"); err != nil {
+	form, err := shapeOfRead(r)
+	if err != nil {
 		return err
 	}
 	s, n, _ := strings.Cut(rest, "-")
@@ -73,7 +74,7 @@ func (g *gateway) readProvenance(w http.ResponseWriter, r *http.Request, who exc
 	if err != nil {
 		return err
 	}
-	g.sendMade(w, m)
+	g.sendMade(w, m, form)
 	return nil
 }
 

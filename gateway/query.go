@@ -105,6 +105,10 @@ func noParameters(r *http.Request, where string) error {
 	if err != nil {
 		return err
 	}
+	return noneOf(q, where)
+}
+
+func noneOf(q url.Values, where string) error {
 	for _, name := range slices.Sorted(maps.Keys(q)) {
 		if name != "_format" {
 			return badRequest("not-supported", "%.64q is no parameter of %s.", name, where)

@@ -30,7 +30,8 @@ func (g *gateway) vread(w http.ResponseWriter, r *http.Request, who exchange.Ask
 }
 
 func (g *gateway) version(w http.ResponseWriter, r *http.Request, who exchange.Asker, kind, id, version string) error {
-	if err := noParameters(r, "a read"); err != nil {
+	form, err := shapeOfRead(r)
+	if err != nil {
 		return err
 	}
 	if isListed(kind) {
@@ -41,7 +42,7 @@ func (g *gateway) version(w http.ResponseWriter, r *http.Request, who exchange.A
 		if unchanged(w, r, listed.Version(), listed.Updated()) {
 			return nil
 		}
-		g.send(w, listed.Version(), listed.Updated().Format(http.TimeFormat), listed.Render())
+		g.send(w, listed.Version(), listed.Updated().Format(http.TimeFormat), form.render(listed.Render()))
 		return nil
 	}
 	opened, err := g.open(r.Context(), who, kind, id, version)
@@ -60,7 +61,7 @@ func (g *gateway) version(w http.ResponseWriter, r *http.Request, who exchange.A
 	if unchanged(w, r, v.ID(), v.Updated()) {
 		return nil
 	}
-	g.send(w, v.ID(), v.Updated().Format(http.TimeFormat), v.Render(""))
+	g.send(w, v.ID(), v.Updated().Format(http.TimeFormat), form.render(v.Render("")))
 	return nil
 }
 

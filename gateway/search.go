@@ -103,7 +103,7 @@ func (g *gateway) searchFor(w http.ResponseWriter, r *http.Request, who exchange
 }
 
 // answer is the page that was asked for, and what it brings.
-func (w *world) answer(kind string, q url.Values, a *ask) (page, included []*node, total int, err error) {
+func (w *world) answer(kind string, q url.Values, a *ask) (page, included []node, total int, err error) {
 	switch origins := a.origins(); {
 	case isListed(kind):
 		if i := slices.IndexFunc(origins, func(t string) bool { return !isListed(t) }); i >= 0 {
@@ -136,16 +136,16 @@ func (w *world) answer(kind string, q url.Values, a *ask) (page, included []*nod
 	return page, included, len(all), err
 }
 
-func rendered(all []*node, a *ask) []found {
+func rendered(all []node, a *ask) []found {
 	out := make([]found, len(all))
 	for i, n := range all {
-		out[i] = found{n.kind, n.id, func() []byte { return a.render(n.render()) }}
+		out[i] = found{n.kind(), n.id(), func() []byte { return a.render(n.render()) }}
 	}
 	return out
 }
 
-// patientOfSearch takes the patient out of a search: patient or subject, and of a search for patients _id or identifier, which stay. It is
-// "" if no such patient is known here.
+// patientOfSearch takes the patient out of a search: patient or subject, and of a search for patients _id or identifier, which stay. Where
+// none is named but one _id, it is the patient in whose chart that stands. It is "" if no such patient is known here.
 func (g *gateway) patientOfSearch(kind string, q url.Values) (chartID string, err error) {
 	if kind == "Patient" {
 		id, err := single(q, "_id")
@@ -205,8 +205,12 @@ func (g *gateway) patientOfSearch(kind string, q url.Values) (chartID string, er
 		chartID = ref.ID
 		delete(q, name)
 	}
+	if id := q.Get("_id"); chartID == "" && len(q["_id"]) == 1 && fhir.ValidID(id) {
+		at, _, err := g.Member.Locate(kind, id)
+		return at.Chart, err
+	}
 	if chartID == "" {
-		return "", badRequest("required", "A search for %s needs patient: each patient's chart is opened by itself, and the patient sees it.", kind)
+		return "", badRequest("required", "A search for %s needs patient, or the _id of one: each patient's chart is opened by itself, and the patient sees it.", kind)
 	}
 	return chartID, nil
 }

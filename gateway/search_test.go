@@ -148,7 +148,7 @@ func TestASearchGoesAcrossAPatientsResources(t *testing.T) {
 		t.Errorf("by a form %d were found, want %d", len(match), len(coded))
 	}
 	short := search("/Observation?patient=" + chart + "&_elements=status&_count=1")
-	if x := string(short.Entry[0].Resource); strings.Contains(x, `"code":{`) || !strings.Contains(x, "SUBSETTED") || !strings.Contains(x, `"status":`) {
+	if x := string(short.Entry[0].Resource); strings.Contains(x, `"subject":{`) || !strings.Contains(x, "SUBSETTED") || !strings.Contains(x, `"code":`) {
 		t.Errorf("_elements=status gives %s", x)
 	}
 	lenient := d.do("GET", "/Observation?patient="+chart+"&colour=red&code="+code, "", "Prefer", "handling=lenient").want(t, http.StatusOK)
@@ -179,7 +179,8 @@ func TestSearchesAcrossResourcesAreBounded(t *testing.T) {
 		"Encounter?patient=1&_include=Encounter:status":                                 "value",
 		"Encounter?patient=1&_include:banana=Encounter:patient":                         "value",
 		"Encounter?patient=1&_revinclude=*":                                             "value",
-		"Encounter?patient=1&_summary=true":                                             "not-supported",
+		"Encounter?patient=1&_summary=long":                                             "value",
+		"Encounter?patient=1&_summary=text&_include=Encounter:patient":                  "invalid",
 		"Encounter?patient=1&_total=many":                                               "value",
 		"Practitioner?_has:Encounter:practitioner:status=finished":                      "not-supported",
 		"Encounter?patient=1&status=" + strings.Repeat("a,", 1100):                      "too-costly",
@@ -198,5 +199,46 @@ func TestSearchesAcrossResourcesAreBounded(t *testing.T) {
 	}
 	if w := d.do("POST", "/fhir/Observation/_search", "{}"); w.Code != http.StatusUnsupportedMediaType {
 		t.Errorf("a search in JSON: got %d", w.Code)
+	}
+}
+
+func TestWhatAPageIncludesIsBounded(t *testing.T) {
+	d := newDoor(t)
+	within := func(parent string, n int) (last string) {
+		t.Helper()
+		entries := make([]string, n)
+		for i := range entries {
+			entries[i] = post(fmt.Sprint("urn:uuid:", i), "Organization", fmt.Sprintf(`,"name":"%d of %d in %s","partOf":{"reference":"%s"}`, i, n, parent, parent))
+		}
+		all := readBundle(t, d.do("POST", "/fhir", transaction(entries...)).Body).Entry
+		last, _, _ = strings.Cut(all[n-1].Response.Location, "/_history")
+		return last
+	}
+	made := d.do("POST", "/fhir/Organization", `{"resourceType":"Organization","name":"Root"}`)
+	root, _, _ := strings.Cut(strings.TrimPrefix(made.Header().Get("Location"), base+"/"), "/_history")
+
+	// What refers to one is included up to 2000.
+	query := "/fhir/Organization?_id=" + strings.TrimPrefix(root, "Organization/") + "&_revinclude=Organization:partof"
+	last := within(root, 2000)
+	if _, included := readBundle(t, d.do("GET", query, "").Body).names(); len(included) != 2000 {
+		t.Errorf("%d are included, want 2000", len(included))
+	}
+	within(root, 1)
+	if w := d.do("GET", query, ""); w.Code != http.StatusBadRequest || readOutcome(t, w.Body).Issue[0].Code != "too-costly" {
+		t.Errorf("of 2001 that are to be included: got %d", w.Code)
+	}
+
+	// What is included leads to more three times, by :iterate, and by nothing else.
+	up := []string{root, last}
+	for range 5 {
+		up = append(up, within(up[len(up)-1], 1))
+	}
+	for modifier, want := range map[string]int{"": 1, ":iterate": 4} {
+		query := "/fhir/Organization?_id=" + strings.TrimPrefix(up[6], "Organization/") + "&_include" + modifier + "=Organization:partof"
+		_, included := readBundle(t, d.do("GET", query, "").Body).names()
+		expected := slices.Sorted(slices.Values(up[6-want : 6]))
+		if !slices.Equal(included, expected) {
+			t.Errorf("_include%s brings %q, want %q", modifier, included, expected)
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"slices"
 
 	"vitalog/chart"
 	"vitalog/directory"
@@ -12,14 +13,43 @@ import (
 	"vitalog/section"
 )
 
-// node is a resource that a search looks at.
+// node is a resource that a search looks at: a version in a chart, or one of the directory. A search makes one for each match, so it holds no
+// more than that.
 type node struct {
-	found
-	res *fhir.Resource
-	as  fhir.Identity
+	version *chart.Version
+	listed  directory.Resource
 }
 
-func (n *node) name() string { return n.kind + "/" + n.id }
+func (n node) kind() string {
+	if n.version != nil {
+		return n.version.Item.Type
+	}
+	return n.listed.Type()
+}
+
+func (n node) id() string {
+	if n.version != nil {
+		return n.version.Item.ID
+	}
+	return n.listed.ID()
+}
+
+func (n node) name() string { return n.kind() + "/" + n.id() }
+
+// fhir is the resource as it was received, and what readers call it.
+func (n node) fhir() (*fhir.Resource, fhir.Identity) {
+	if n.version != nil {
+		return n.version.Item.Resource(), n.version.Identity()
+	}
+	return n.listed.FHIR(), fhir.Identity{ID: n.listed.ID(), Updated: n.listed.Updated()}
+}
+
+func (n node) render() []byte {
+	if n.version != nil {
+		return n.version.Render("")
+	}
+	return n.listed.Render()
+}
 
 // world is what one search can see: the directory, and of one patient's chart the sections that it opened. What a reference leads to in
 // another section of that chart opens the section, which leaves its row; where it isn't shared the resource isn't there.
@@ -61,34 +91,26 @@ func (w *world) open(want exchange.Want) error {
 	return nil
 }
 
-func ofVersion(v *chart.Version) *node {
-	return &node{found{v.Item.Type, v.Item.ID, func() []byte { return v.Render("") }}, v.Item.Resource(), v.Identity()}
-}
-
-func ofListed(l directory.Resource) *node {
-	return &node{found{l.Type(), l.ID(), l.Render}, l.FHIR(), fhir.Identity{ID: l.ID(), Updated: l.Updated()}}
-}
-
-// get is what a reference leads to, nil if nothing that is within reach.
-func (w *world) get(x fhir.Reference) *node {
+// get is what a reference leads to; ok is false if that is nothing within reach.
+func (w *world) get(x fhir.Reference) (n node, ok bool) {
 	switch {
 	case x.Base != "" && x.Base != w.g.Base || w.failed != nil:
-		return nil
+		return node{}, false
 	case isListed(x.Type):
 		if l, ok := w.g.Directory.Get(x.Type, x.ID); ok && w.g.Member.lists(x.Type) {
-			return ofListed(l)
+			return node{listed: l}, true
 		}
-		return nil
+		return node{}, false
 	}
-	if n := w.inChart(x); n != nil || w.chartID == "" {
-		return n
+	if n, ok = w.inChart(x); ok || w.chartID == "" {
+		return n, ok
 	}
-	at, ok, err := w.g.Member.Locate(x.Type, x.ID)
+	at, known, err := w.g.Member.Locate(x.Type, x.ID)
 	if err != nil {
 		w.failed = err
 	}
-	if err != nil || !ok || at.Chart != w.chartID || w.tried[at.Section] {
-		return nil
+	if err != nil || !known || at.Chart != w.chartID || w.tried[at.Section] {
+		return node{}, false
 	}
 	err = w.open(exchange.Want{Sections: []section.Section{at.Section}})
 	var refused *exchange.Refused
@@ -98,18 +120,17 @@ func (w *world) get(x fhir.Reference) *node {
 	return w.inChart(x)
 }
 
-func (w *world) inChart(x fhir.Reference) *node {
+func (w *world) inChart(x fhir.Reference) (n node, ok bool) {
 	for _, o := range w.opened {
 		if r := o.Chart.Get(x.Type, x.ID); r != nil && !r.Deleted() {
-			return ofVersion(r.Current())
+			return node{version: r.Current()}, true
 		}
 	}
-	return nil
+	return node{}, false
 }
 
 // find are all resources of a type that fulfil the conditions, in their order.
-func (w *world) find(kind string, c *conditions) ([]*node, error) {
-	var all []*node
+func (w *world) find(kind string, c *conditions) (all []node, err error) {
 	if isListed(kind) {
 		if !w.g.Member.lists(kind) {
 			return nil, nil
@@ -119,7 +140,7 @@ func (w *world) find(kind string, c *conditions) ([]*node, error) {
 			return nil, err
 		}
 		for _, l := range listed {
-			all = append(all, ofListed(l))
+			all = append(all, node{listed: l})
 		}
 	}
 	for _, o := range w.opened {
@@ -127,21 +148,19 @@ func (w *world) find(kind string, c *conditions) ([]*node, error) {
 		if err != nil {
 			return nil, err
 		}
+		all = slices.Grow(all, len(versions))
 		for _, v := range versions {
-			all = append(all, ofVersion(v))
+			all = append(all, node{version: v})
 		}
 	}
-	var out []*node
-	for _, n := range all {
-		if w.joins(c, n) {
-			out = append(out, n)
-		}
+	if len(c.chains)+len(c.has) > 0 {
+		all = slices.DeleteFunc(all, func(n node) bool { return !w.joins(c, n) })
 	}
-	return out, w.failed
+	return all, w.failed
 }
 
 // joins tells whether a resource fulfils what is about others.
-func (w *world) joins(c *conditions, n *node) bool {
+func (w *world) joins(c *conditions, n node) bool {
 	for _, ch := range c.chains {
 		if !w.follows(ch, n) {
 			return false
@@ -155,19 +174,21 @@ func (w *world) joins(c *conditions, n *node) bool {
 	return true
 }
 
-func (w *world) follows(ch *chain, n *node) bool {
+func (w *world) follows(ch *chain, n node) bool {
+	res, as := n.fhir()
 	if w.met[ch] == nil {
 		w.met[ch] = map[string]bool{}
 	}
-	for _, x := range fhir.Links(n.res, n.as, ch.param) {
+	for _, x := range fhir.Links(res, as, ch.param) {
 		c, name := ch.to[x.Type], x.Type+"/"+x.ID
 		if c == nil {
 			continue
 		}
 		met, known := w.met[ch][name]
 		if !known {
-			to := w.get(x)
-			met = to != nil && c.search.Matches(to.res, to.as) && w.joins(c, to)
+			if to, ok := w.get(x); ok {
+				met = c.search.Matches(to.fhir()) && w.joins(c, to)
+			}
 			w.met[ch][name] = met
 		}
 		if met {
@@ -192,8 +213,9 @@ func (w *world) referred(h *has) map[string]bool {
 	return w.had[h]
 }
 
-func (w *world) eachLink(n *node, param string, f func(fhir.Reference)) {
-	for _, x := range fhir.Links(n.res, n.as, param) {
+func (w *world) eachLink(n node, param string, f func(fhir.Reference)) {
+	res, as := n.fhir()
+	for _, x := range fhir.Links(res, as, param) {
 		if x.Base == "" || x.Base == w.g.Base {
 			f(x)
 		}
@@ -201,13 +223,13 @@ func (w *world) eachLink(n *node, param string, f func(fhir.Reference)) {
 }
 
 // included is what a page brings besides its matches.
-func (w *world) included(includes []include, page []*node) (out []*node, err error) {
+func (w *world) included(includes []include, page []node) (out []node, err error) {
 	seen := map[string]bool{}
 	for _, n := range page {
 		seen[n.name()] = true
 	}
-	add := func(n *node) {
-		if n != nil && !seen[n.name()] {
+	add := func(n node) {
+		if !seen[n.name()] {
 			seen[n.name()] = true
 			out = append(out, n)
 		}
@@ -233,15 +255,17 @@ func (w *world) included(includes []include, page []*node) (out []*node, err err
 	return out, w.failed
 }
 
-func (w *world) include(i include, from []*node, add func(*node)) error {
+func (w *world) include(i include, from []node, add func(node)) error {
 	if !i.reverse {
 		for _, n := range from {
-			if n.kind != i.typ {
+			if n.kind() != i.typ {
 				continue
 			}
 			w.eachLink(n, i.param, func(x fhir.Reference) {
 				if i.target == "" || i.target == x.Type {
-					add(w.get(x))
+					if to, ok := w.get(x); ok {
+						add(to)
+					}
 				}
 			})
 		}
@@ -249,7 +273,7 @@ func (w *world) include(i include, from []*node, add func(*node)) error {
 	}
 	wanted := map[string]bool{}
 	for _, n := range from {
-		if i.target == "" || i.target == n.kind {
+		if i.target == "" || i.target == n.kind() {
 			wanted[n.name()] = true
 		}
 	}

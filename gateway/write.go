@@ -57,7 +57,7 @@ func (g *gateway) prepare(ctx context.Context, o *once, who exchange.Asker, all 
 		if changed[address] = true; in.resumed {
 			continue
 		}
-		if err := g.mayUpdate(in); err != nil {
+		if err := g.mayUpdate(in, o != nil); err != nil {
 			return err
 		}
 	}
@@ -110,10 +110,10 @@ func (in *incoming) first(creates map[fhir.Identifier]bool) error {
 }
 
 // mayUpdate looks whether this member wrote the version to be replaced, and that it is the one that the sender means. Nothing is opened
-// for it: a member may correct what it wrote without being allowed to read.
-func (g *gateway) mayUpdate(in *incoming) error {
+// for it: a member may correct what it wrote without being allowed to read. again tells that the request may have come before.
+func (g *gateway) mayUpdate(in *incoming, again bool) error {
 	if in.directory {
-		return g.mayRelist(in)
+		return g.mayRelist(in, again)
 	}
 	if err := in.follows(number(in.replaces.Entry)); err != nil {
 		return err

@@ -1,4 +1,5 @@
-// Writes ../r4.txt, the elements and codes of FHIR R4, and ../testdata/primitives.txt, the expressions of its primitive types. The
+// Writes ../r4.txt, the elements and codes of FHIR R4, ../testdata/primitives.txt, the expressions of its primitive types, and
+// ../../gateway/testdata/parameters.txt, the search parameters of each type and how they compare. The
 // source is HL7's own package of R4, pinned in package-lock.json. Run it by hand: npm ci --ignore-scripts && node generate.mjs
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 
@@ -79,7 +80,7 @@ for (const d of definitions.sort((a, b) => (a.name < b.name ? -1 : 1))) {
       if (e.max === "0") continue;
       if (e.type?.some((t) => t.code === "BackboneElement" || t.code === "Element")) rows.set(e.path, []);
       if (e.base.path.split(".")[0] !== d.name && `${e.base.min}..${e.base.max}` === `${e.min}..${e.max}`) continue; // inherited
-      rows.get(parent).push(` ${name} ${cardinality(e)} ${types(e)}${binding(e)}\n`);
+      rows.get(parent).push(` ${name} ${cardinality(e)}${e.isSummary ? "Σ" : ""} ${types(e)}${binding(e)}\n`);
     }
   }
   for (const [path, lines] of rows) {
@@ -97,3 +98,14 @@ for (const [name, s] of [...sets].sort()) {
 }
 writeFileSync(new URL("../r4.txt", import.meta.url), out + blocks.join(""));
 writeFileSync(new URL("../testdata/primitives.txt", import.meta.url), primitives.join(""));
+
+const searched = new Map();
+for (const name of readdirSync(from).sort()) {
+  if (!/^SearchParameter-.*\.json$/.test(name)) continue;
+  const p = JSON.parse(readFileSync(new URL(name, from), "utf8"));
+  if (!p.url.startsWith("http://hl7.org/fhir/SearchParameter/") || /extension/i.test(p.expression ?? "extension") && !p.code.startsWith("_")) continue; // examples
+  for (const type of p.base ?? []) searched.set(type, (searched.get(type) ?? new Map()).set(p.code, p.type));
+}
+let lines = "";
+for (const [type, params] of [...searched].sort()) lines += `${type} ${[...params].sort().map(([name, how]) => name + ":" + how).join(" ")}\n`;
+writeFileSync(new URL("../../gateway/testdata/parameters.txt", import.meta.url), lines);
