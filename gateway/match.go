@@ -99,7 +99,7 @@ func readMatch(w http.ResponseWriter, r *http.Request) (*sought, error) {
 	d := &sought{patient: res}
 	if res.Type() == "Parameters" {
 		var patient fhir.Value
-		understood := fhir.Value(raw).Get("parameter").Each(func(p fhir.Value) bool {
+		understood := fhir.Value(res.Raw()).Get("parameter").Each(func(p fhir.Value) bool {
 			switch p.Get("name").Text() {
 			case "resource":
 				patient = p.Get("resource")

@@ -108,7 +108,7 @@ func operationParameters(w http.ResponseWriter, r *http.Request) (url.Values, er
 	if res.Type() != "Parameters" {
 		return nil, invalidAt(res.Type(), "An operation takes its parameters in Parameters.")
 	}
-	wellFormed := fhir.Value(raw).Get("parameter").Each(func(p fhir.Value) bool {
+	wellFormed := fhir.Value(res.Raw()).Get("parameter").Each(func(p fhir.Value) bool {
 		name, value := p.Get("name").Text(), ""
 		for _, form := range []string{"valueString", "valueCanonical", "valueUri", "valueCode"} {
 			if v := p.Get(form).Text(); v != "" {

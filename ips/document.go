@@ -17,9 +17,17 @@ import (
 type entry struct {
 	fullURL  string
 	resource []byte
-	day      string    // of the care, for the narrative
-	at       time.Time // of the care, or of its record
-	code     string    // of which only the newest counts
+	day      string // of the care, for the narrative
+}
+
+// candidate is what may be in a part.
+type candidate struct {
+	v    *chart.Version
+	made *entry    // instead of the version
+	id   string    // type and id
+	day  string    // of the care, "" if it isn't said
+	at   time.Time // of the care, or of its record
+	code string    // of which only the newest counts
 }
 
 // document is one that is being composed.
@@ -76,38 +84,34 @@ func (d *document) patient() (*entry, error) {
 
 // part are the entries of a part, newest first, which are the document's too from then on.
 func (d *document) part(p *part) (all []*entry, err error) {
+	var found []candidate
 	for _, kind := range p.types {
 		for _, res := range d.Chart.Of(kind) {
 			v := res.Current()
-			if r := v.Item.Resource(); res.Deleted() || wrong(v, r) || !p.takes(v, r) {
-				continue
+			if r := v.Item.Resource(); !res.Deleted() && !wrong(v, r) && p.takes(v, r) {
+				found = append(found, candidateOf(v))
 			}
-			e, err := d.entryOf(v.Render(""))
-			if err != nil {
-				return nil, err
-			}
-			e.when(v)
-			all = append(all, e)
 		}
 	}
 	if p.types[0] == "DeviceUseStatement" {
-		more, err := d.worn(all)
-		if err != nil {
-			return nil, err
+		found = append(found, d.worn(found)...)
+	}
+	slices.SortFunc(found, func(a, b candidate) int { return cmp.Or(b.at.Compare(a.at), strings.Compare(a.id, b.id)) })
+	seen := map[string]bool{}
+	for _, c := range found {
+		if p.newest && c.code != "" && seen[c.code] {
+			continue
 		}
-		all = append(all, more...)
-	}
-	slices.SortFunc(all, func(a, b *entry) int { return cmp.Or(b.at.Compare(a.at), strings.Compare(a.fullURL, b.fullURL)) })
-	if p.newest {
-		seen := map[string]bool{}
-		all = slices.DeleteFunc(all, func(e *entry) bool {
-			old := e.code != "" && seen[e.code]
-			seen[e.code] = true
-			return old
-		})
-	}
-	for _, e := range all {
+		seen[c.code] = true
+		e := c.made
+		if e == nil {
+			if e, err = d.entryOf(c.v.Render("")); err != nil {
+				return nil, err
+			}
+		}
+		e.day = c.day
 		d.add(e)
+		all = append(all, e)
 	}
 	return all, nil
 }
@@ -125,7 +129,7 @@ func (d *document) entryOf(raw []byte) (*entry, error) {
 	if r == nil {
 		return nil, fmt.Errorf("patient summary: a resource of the chart can't be read: %w", err)
 	}
-	return &entry{fullURL: d.Base + "/" + r.Type() + "/" + r.ID(), resource: complete(r), code: codeOf(r)}, nil
+	return &entry{fullURL: d.Base + "/" + r.Type() + "/" + r.ID(), resource: complete(r)}, nil
 }
 
 // codeOf is what a resource is about, as far as it can be compared.
@@ -143,33 +147,38 @@ func codeOf(r *fhir.Resource) string {
 const cared = "effectiveDateTime|effectivePeriod|effectiveInstant|performedDateTime|performedPeriod|occurrenceDateTime|onsetDateTime|onsetPeriod|timingDateTime|" +
 	"timingPeriod|authoredOn|dateAsserted|recordedDate|period|dateTime|date|issued"
 
-func (e *entry) when(v *chart.Version) {
-	e.at = v.Updated()
-	if times := v.Item.Resource().Dates(cared); len(times) > 0 {
-		if e.at = times[0].From; e.at.IsZero() {
-			e.at = times[0].To
+func candidateOf(v *chart.Version) candidate {
+	r := v.Item.Resource()
+	c := candidate{v: v, id: v.Item.Type + "/" + v.Item.ID, at: v.Updated(), code: codeOf(r)}
+	if times := r.Dates(cared); len(times) > 0 {
+		if c.at = times[0].From; c.at.IsZero() {
+			c.at = times[0].To
 		}
-		e.day = e.at.UTC().Format(time.DateOnly)
+		c.day = c.at.UTC().Format(time.DateOnly)
 	}
+	return c
 }
 
 // worn are statements on the patient's devices that none of those there is about.
-func (d *document) worn(said []*entry) (all []*entry, err error) {
+func (d *document) worn(said []candidate) (all []candidate) {
 	about := map[string]bool{}
-	for _, e := range said {
-		about[fhir.Value(e.resource).Get("device").Get("reference").Text()] = true
+	for _, c := range said {
+		r := c.v.Item.Resource()
+		for _, ref := range fhir.Links(r, c.v.Identity(), "device") {
+			about[ref.ID] = true
+		}
 	}
 	for _, res := range d.Chart.Of("Device") {
 		v := res.Current()
 		r := v.Item.Resource()
-		if res.Deleted() || wrong(v, r) || !is(r, "status", "", "active") || about["Device/"+res.ID] || v.Subject() != "Patient/"+d.Patient {
+		if res.Deleted() || wrong(v, r) || !is(r, "status", "", "active") || about[res.ID] || v.Subject() != "Patient/"+d.Patient {
 			continue
 		}
 		use := deviceUse{Type: "DeviceUseStatement", Status: "active", Subject: reference{d.Base + "/Patient/" + d.Patient}, Timing: json.RawMessage(unknown),
 			Device: named{d.Base + "/Device/" + res.ID, words(fhir.Value(r.Raw()).Get("type"))}}
-		all = append(all, &entry{fullURL: d.uuid("use " + res.ID), resource: encode(use), at: v.Updated()})
+		all = append(all, candidate{id: "Device/" + res.ID, at: v.Updated(), made: &entry{fullURL: d.uuid("use " + res.ID), resource: encode(use)}})
 	}
-	return all, nil
+	return all
 }
 
 // follow adds what entries refer to, until nothing is new.

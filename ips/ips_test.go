@@ -151,6 +151,8 @@ func whole(t testing.TB) *document {
 		`{"resourceType":"Immunization","id":"jab","status":"completed","vaccineCode":{"text":"MMR"},"patient":{"reference":"Patient/p"},"occurrenceDateTime":"2025"}`,
 		`{"resourceType":"Procedure","id":"cut","status":"completed","subject":{"reference":"Patient/p"}}`,
 		`{"resourceType":"Device","id":"pace","status":"active","type":{"text":"Pacemaker"},"patient":{"reference":"Patient/p"}}`,
+		`{"resourceType":"Device","id":"lens","status":"active","type":{"text":"Lens"},"patient":{"reference":"Patient/p"}}`,
+		`{"resourceType":"DeviceUseStatement","id":"uses","status":"active","subject":{"reference":"Patient/p"},"device":{"reference":"Device/lens"},"timingDateTime":"2020-01-01"}`,
 		`{"resourceType":"CarePlan","id":"plan","status":"active","intent":"plan","subject":{"reference":"Patient/p"}}`,
 		`{"resourceType":"Flag","id":"flag","status":"active","code":{"text":"Falls"},"subject":{"reference":"Patient/p"}}`,
 		`{"resourceType":"Consent","id":"will","status":"active","scope":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/consentscope","code":"adr"}]},"category":[{"text":"DNR"}],"patient":{"reference":"Patient/p"},"policyRule":{"text":"x"}}`,
@@ -160,7 +162,7 @@ func whole(t testing.TB) *document {
 
 func TestEachSectionHasWhatTheSpecificationGivesIt(t *testing.T) {
 	want := []string{"11450-4: Condition/asthma", "48765-2: AllergyIntolerance/nuts", "10160-0: MedicationStatement/said MedicationRequest/now", "11369-6: Immunization/jab",
-		"30954-2: DiagnosticReport/report Observation/hba1c", "47519-4: Procedure/cut", "46264-8: made", "8716-3: Observation/w2", "29762-2: Observation/smokes", "10162-6: Observation/pregnant",
+		"30954-2: DiagnosticReport/report Observation/hba1c", "47519-4: Procedure/cut", "46264-8: made DeviceUseStatement/uses", "8716-3: Observation/w2", "29762-2: Observation/smokes", "10162-6: Observation/pregnant",
 		"42348-3: Consent/will", "104605-1: Flag/flag", "11348-0: Condition/flu", "18776-5: CarePlan/plan"}
 	if got := whole(t).sections(); !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
