@@ -147,6 +147,10 @@ func codeOf(r *fhir.Resource) string {
 const cared = "effectiveDateTime|effectivePeriod|effectiveInstant|performedDateTime|performedPeriod|occurrenceDateTime|onsetDateTime|onsetPeriod|timingDateTime|" +
 	"timingPeriod|authoredOn|dateAsserted|recordedDate|period|dateTime|date|issued"
 
+// days are where the day is that a narrative tells: as it was written, where the care was.
+const days = "effectiveDateTime|effectivePeriod.start|effectiveInstant|performedDateTime|performedPeriod.start|occurrenceDateTime|onsetDateTime|onsetPeriod.start|" +
+	"timingDateTime|timingPeriod.start|authoredOn|dateAsserted|recordedDate|period.start|dateTime|date|issued"
+
 func candidateOf(v *chart.Version) candidate {
 	r := v.Item.Resource()
 	c := candidate{v: v, id: v.Item.Type + "/" + v.Item.ID, at: v.Updated(), code: codeOf(r)}
@@ -154,7 +158,9 @@ func candidateOf(v *chart.Version) candidate {
 		if c.at = times[0].From; c.at.IsZero() {
 			c.at = times[0].To
 		}
-		c.day = c.at.UTC().Format(time.DateOnly)
+	}
+	if said := r.Strings(days); len(said) > 0 {
+		c.day = said[0][:min(len(time.DateOnly), len(said[0]))]
 	}
 	return c
 }

@@ -142,7 +142,7 @@ func whole(t testing.TB) *document {
 		`{"resourceType":"MedicationRequest","id":"then","status":"stopped","intent":"order","medicationCodeableConcept":{"text":"x"},"subject":{"reference":"Patient/p"}}`,
 		`{"resourceType":"MedicationRequest","id":"not","status":"active","intent":"order","doNotPerform":true,"medicationCodeableConcept":{"text":"x"},"subject":{"reference":"Patient/p"}}`,
 		`{"resourceType":"MedicationStatement","id":"said","status":"active","medicationCodeableConcept":{"text":"Aspirin"},"subject":{"reference":"Patient/p"}}`,
-		observation("w1", "vital-signs", "29463-7", "2026-01-01", `,"valueQuantity":{"value":70.0,"unit":"kg"}`), observation("w2", "vital-signs", "29463-7", "2026-02-01", `,"valueQuantity":{"value":71.50,"unit":"kg"}`),
+		observation("w1", "vital-signs", "29463-7", "2026-01-01", `,"valueQuantity":{"value":70.0,"unit":"kg"}`), observation("w2", "vital-signs", "29463-7", "2026-02-01T00:30:00+02:00", `,"valueQuantity":{"value":71.50,"unit":"kg"}`),
 		observation("hba1c", "laboratory", "4548-4", "2026-02-01", ""), observation("smokes", "social-history", "72166-2", "2026-02-01", `,"valueCodeableConcept":{"text":"Never"}`),
 		observation("smoked", "social-history", "72166-2", "2020-02-01", `,"valueCodeableConcept":{"text":"Daily"}`), observation("pregnant", "laboratory", "82810-3", "2026-02-01", `,"valueCodeableConcept":{"text":"Pregnant"}`),
 		observation("survey", "survey", "1-8", "2026-02-01", `,"valueInteger":1`),
