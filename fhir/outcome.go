@@ -65,6 +65,8 @@ type Out struct {
 	FullURL      string
 	Resource     []byte // JSON, written as it is
 	Mode         string // of search: "match", "include", "outcome"
+	Score        string // of search: a decimal from 0 to 1; with Mode
+	Grade        string // of search, as R4's match-grade has it: "certain"; with Mode
 	Method, URL  string // of request, which entries of a history carry
 	Status       string // of response: "201 Created"
 	Location     string
@@ -108,7 +110,15 @@ func (b *BundleWriter) Entry(e Out) {
 	}
 	if e.Mode != "" {
 		o.open("search")
+		if e.Grade != "" {
+			o.name("extension")
+			o.out = append(append(append(o.out, `[{"url":"http://hl7.org/fhir/StructureDefinition/match-grade","valueCode":`...), quote(e.Grade)...), "}]"...)
+		}
 		o.text("mode", e.Mode)
+		if e.Score != "" {
+			o.name("score")
+			o.out = append(o.out, e.Score...)
+		}
 		o.close()
 	}
 	if e.Method != "" {

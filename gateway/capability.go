@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"vitalog/fhir"
+	"vitalog/ips"
 	"vitalog/section"
 )
 
@@ -149,7 +150,8 @@ func restTypeOf(t string) restType {
 	}
 	switch {
 	case t == "Patient":
-		r.Operation = []operation{{"everything", "http://hl7.org/fhir/OperationDefinition/Patient-everything"}}
+		r.Operation = []operation{{"everything", "http://hl7.org/fhir/OperationDefinition/Patient-everything"}, {"summary", ips.Operation},
+			{"match", "http://hl7.org/fhir/OperationDefinition/Patient-match"}}
 		needed["_id"], needed["identifier"] = "this or identifier is required", "this or _id is required, as system|value"
 	case !listed:
 		needed["patient"] = "this or _id is required"

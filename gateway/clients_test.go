@@ -13,7 +13,7 @@ import (
 	"vitalog/internal/testnet"
 )
 
-func TestAClientFromNpmDoesItsUsualWork(t *testing.T) {
+func TestClientsFromNpmDoTheirUsualWork(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"package.json", "package-lock.json", "rest.mjs"} {
 		raw, err := os.ReadFile(filepath.Join("testdata/clients", name))
@@ -34,7 +34,7 @@ func TestAClientFromNpmDoesItsUsualWork(t *testing.T) {
 		c.Stdout, c.Stderr = &said, &said
 		if err := c.Run(); err != nil {
 			if name == "npm" && os.Getenv("CI") == "" {
-				t.Skipf("npm has no fhir-kit-client here: %v", err)
+				t.Skipf("npm has no clients here: %v", err)
 			}
 			t.Fatalf("%s: %v\n%s", name, err, said.Bytes())
 		}

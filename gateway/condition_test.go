@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"vitalog/exchange"
+	"vitalog/fhir"
 	"vitalog/internal/testnet"
 )
 
@@ -51,9 +52,20 @@ func TestWritesByConditionPatchesAndBundlesOfAllMethods(t *testing.T) {
 			if p, _ := a.standsAt(t); p != path {
 				t.Errorf("one stands at %s, one at %s", path, p)
 			}
+			if !fhir.SameButIdentity(a.body, []byte(numbered(chart, "1", "asthma"))) {
+				t.Errorf("%d came with %s", a.status, a.body)
+			}
 		}
 		if created != 1 || count("1") != 1 {
 			t.Errorf("%d were created, %d are there", created, count("1"))
+		}
+		for name, a := range map[string]answer{
+			"asked for little":      d.do("POST", "/Condition", numbered(chart, "1", "gout"), "If-None-Exist", query("1"), "Prefer", "return=minimal"),
+			"without right to read": d.scoped("user/Condition.cs", "").do("POST", "/Condition", numbered(chart, "1", "gout"), "If-None-Exist", query("1")),
+		} {
+			if p, _ := a.want(t, http.StatusOK).standsAt(t); len(a.body) > 0 || p != path {
+				t.Errorf("%s: it stands at %s: %s", name, p, a.body)
+			}
 		}
 		abroad.do("POST", "/Condition", numbered(chart, "1", "asthma"), "If-None-Exist", query("1")).want(t, http.StatusNotFound)
 		d.do("POST", "/Condition", numbered(chart, "1", "asthma"), "If-None-Exist", "colour=red&"+query("1")).want(t, http.StatusBadRequest)

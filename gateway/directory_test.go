@@ -65,8 +65,8 @@ func TestAResourceOfTheDirectoryComesBackByteForByte(t *testing.T) {
 		t.Errorf("got %+v", found)
 	}
 	again := d.do("POST", "/fhir/Location", `{"resourceType":"Location","name":"another"}`, "If-None-Exist", "identifier=urn:x|1")
-	if again.Code != http.StatusOK || again.Header().Get("Location") != w.Header().Get("Location") {
-		t.Errorf("created on condition: got %d at %s", again.Code, again.Header().Get("Location"))
+	if again.Code != http.StatusOK || again.Header().Get("Location") != w.Header().Get("Location") || !fhir.SameButIdentity(again.Body.Bytes(), []byte(sent)) {
+		t.Errorf("created on condition: got %d at %s: %s", again.Code, again.Header().Get("Location"), again.Body)
 	}
 }
 

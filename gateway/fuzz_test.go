@@ -111,3 +111,31 @@ func FuzzBundle(f *testing.F) {
 		}
 	})
 }
+
+// What operations on a Patient are asked is read or refused; of nobody who is known here there is nothing.
+func FuzzOperations(f *testing.F) {
+	d := newDoor(f)
+	const patient = `{"resourceType":"Patient","identifier":[{"system":"urn:x","value":"1"}],"name":[{"family":"Rossi"}]}`
+	for _, body := range []string{"", patient, matching(patient, `,{"name":"count","valueInteger":1}`), matching(patient, `,{"name":"onlyCertainMatches","valueBoolean":true}`), matching("7", ""),
+		`{"resourceType":"Parameters","parameter":[{"name":"identifier","valueString":"urn:x|1"}]}`, `{"resourceType":"Parameters","parameter":[null,{"name":"profile"}]}`} {
+		f.Add(body)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		for path, known := range map[string]int{"/fhir/Patient/$match": http.StatusOK, "/fhir/Patient/$summary": http.StatusNotFound} {
+			switch w := d.do("POST", path, body); w.Code {
+			case http.StatusOK:
+				if b := readBundle(t, w.Body); known != w.Code || b.Type != "searchset" || b.Total != 0 {
+					t.Errorf("%q: got %+v", body, b)
+				}
+			case http.StatusNotFound:
+				if readOutcome(t, w.Body); known != w.Code {
+					t.Errorf("%q: got %d", body, w.Code)
+				}
+			case http.StatusBadRequest, http.StatusUnprocessableEntity, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType:
+				readOutcome(t, w.Body)
+			default:
+				t.Errorf("%q: got %d: %s", body, w.Code, w.Body)
+			}
+		}
+	})
+}

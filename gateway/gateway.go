@@ -70,12 +70,16 @@ func New(c Config) http.Handler {
 		"GET /fhir/{type}/{id}/_history":       {"r", (*gateway).history},
 		"GET /fhir/{type}/{id}/_history/{vid}": {"r", (*gateway).vread},
 		"GET /fhir/Patient/{id}/$everything":   {"rs", (*gateway).everything},
+		"POST /fhir/Patient/$match":            {"rs", (*gateway).match},
 		"POST /fhir/{type}/$validate":          {"cruds", (*gateway).check},
 		"POST /fhir/{type}/{id}/$validate":     {"cruds", (*gateway).check},
 	} {
 		mux.Handle(pattern, g.authorised(a.rights, inJSON(a.do)))
 	}
 	g.routeLedger(mux)
+	for _, pattern := range []string{"GET /fhir/Patient/{id}/$summary", "POST /fhir/Patient/{id}/$summary", "GET /fhir/Patient/$summary", "POST /fhir/Patient/$summary"} {
+		mux.Handle(pattern, g.authorised("r", (*gateway).summary))
+	}
 	mux.Handle("PATCH /fhir/{type}/{id}", g.authorised("u", (*gateway).patch))
 	mux.Handle("PATCH /fhir/{type}", g.authorised("u", (*gateway).patch))
 	mux.Handle("POST /fhir/Binary", g.authorised("c", (*gateway).createBinary))

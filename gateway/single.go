@@ -74,7 +74,7 @@ func (g *gateway) single(w http.ResponseWriter, r *http.Request, who exchange.As
 	}
 	in, err := take(e, true)
 	if err == nil && o.answered() {
-		return g.recreated(w, r, o, in)
+		return g.recreated(w, r, who, o, in)
 	}
 	in.err = err
 	if err := g.validate([]*incoming{in}); err != nil {
@@ -91,11 +91,11 @@ func (g *gateway) single(w http.ResponseWriter, r *http.Request, who exchange.As
 	if err := g.write(r.Context(), o, "", who, []*incoming{in}); err != nil {
 		return err
 	}
-	return g.created(w, r, in, in.there == nil && !in.deleted)
+	return g.created(w, r, who, in, in.there == nil && !in.deleted)
 }
 
 // recreated answers as the request was answered before; of a patch without the resource, which only a read would give.
-func (g *gateway) recreated(w http.ResponseWriter, r *http.Request, o *once, in *incoming) error {
+func (g *gateway) recreated(w http.ResponseWriter, r *http.Request, who exchange.Asker, o *once, in *incoming) error {
 	resolver := &resolver{g: g, once: o, all: []*incoming{in}, byURL: map[string]*incoming{}, found: map[string]link{}}
 	if err := resolver.addresses(); err != nil {
 		return err
@@ -106,7 +106,7 @@ func (g *gateway) recreated(w http.ResponseWriter, r *http.Request, o *once, in 
 	in.done = o.kept.Answer[0].standing()
 	in.id = in.done.id
 	w.Header().Set("Idempotency-Replayed", "true")
-	return g.created(w, r, in, !in.deleted && in.changes == nil && (in.update || in.done.status == http.StatusCreated))
+	return g.created(w, r, who, in, !in.deleted && in.changes == nil && (in.update || in.done.status == http.StatusCreated))
 }
 
 // readResource reads a body that is one resource. White space around it is allowed, within reason.
@@ -115,8 +115,8 @@ func readResource(w http.ResponseWriter, body io.Reader) ([]byte, error) {
 }
 
 // created answers with the address of the version, and with the resource itself where it was just written: what the sender sent, as
-// readers get it.
-func (g *gateway) created(w http.ResponseWriter, r *http.Request, in *incoming, whole bool) error {
+// readers get it. What was there already is read for the answer.
+func (g *gateway) created(w http.ResponseWriter, r *http.Request, who exchange.Asker, in *incoming, whole bool) error {
 	s := in.done
 	if s.status != http.StatusNoContent {
 		w.Header().Set("Location", g.Base+"/"+s.location())
@@ -132,12 +132,43 @@ func (g *gateway) created(w http.ResponseWriter, r *http.Request, in *incoming, 
 		writeJSON(w, s.status, fhir.Outcome(fhir.Issue{Severity: fhir.Information, Code: "informational", Text: "It is on the ledger. Location says where it stands."}))
 		return nil
 	}
+	if !whole && in.entry.Method == http.MethodPost && s.status == http.StatusOK && prefer != "minimal" {
+		if there, done := g.seen(r, who, s); there != nil {
+			defer done()
+			writeJSON(w, s.status, there)
+			return nil
+		}
+	}
 	if !whole || prefer == "minimal" {
 		w.WriteHeader(s.status)
 		return nil
 	}
 	writeJSON(w, s.status, in.res.Rewrite(in.id, in.res.Meta(s.version, s.at), in.ref))
 	return nil
+}
+
+// seen reads what a create found instead of making it, and the patient sees that. It is nil, without a reason, where the asker may not read it
+// or it doesn't open: what was asked for is done, and the answer without a body says where it stands.
+func (g *gateway) seen(r *http.Request, who exchange.Asker, s standing) (resource []byte, done func()) {
+	v := g.visit(g.Member.access, "r")
+	if v.Member.enter(s.kind) != nil {
+		return nil, nil
+	}
+	if isListed(s.kind) {
+		if l, ok := g.Directory.Get(s.kind, s.id); ok && l.Version() == s.version {
+			return l.Render(), func() {}
+		}
+		return nil, nil
+	}
+	opened, err := v.open(r.Context(), who, s.kind, s.id, s.version)
+	if err != nil {
+		return nil, nil
+	}
+	if res := opened.Chart.Get(s.kind, s.id); res != nil && !res.Deleted() {
+		return res.Current().Render(""), opened.Close
+	}
+	opened.Close()
+	return nil, nil
 }
 
 // preferred is what a client wants in answer to a write (FHIR R4, http.html#ops).

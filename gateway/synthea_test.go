@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"vitalog/definition"
 	"vitalog/fhir"
 	"vitalog/internal/testnet"
 )
@@ -75,6 +76,17 @@ func TestSyntheaBundlesComeBackWhole(t *testing.T) {
 		began := time.Now()
 		b := readBundle(t, bytes.NewReader(d.do("GET", "/"+patient+"/$everything", "").want(t, http.StatusOK).body))
 		t.Logf("%d resources opened in %v", len(b.Entry), time.Since(began).Round(time.Millisecond))
+		began = time.Now()
+		document, err := fhir.Parse(d.do("GET", "/"+patient+"/$summary", "").want(t, http.StatusOK).body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("summary of %d bytes in %v", len(document.Raw()), time.Since(began).Round(time.Millisecond))
+		for _, f := range definition.Validate(document, nil) {
+			if i := f.Issue(); i.Severity == fhir.Failure {
+				t.Errorf("summary: %s: %s", i.Element, i.Text)
+			}
+		}
 		have := map[string][]byte{}
 		for _, e := range b.Entry {
 			have[strings.TrimPrefix(e.FullURL, d.node.Config.URL()+"/fhir/")] = e.Resource

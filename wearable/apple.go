@@ -1,4 +1,4 @@
-// Package wearable reads what phones and watches export, and says it in FHIR R4.
+// Package wearable reads what phones and watches export (Apple Health, Health Connect), and says it in FHIR R4.
 //
 // It promises that a file of any length is read in bounded memory, that a value keeps its digits or is converted by the unit that stands with
 // it, and that a time keeps its zone. It leaves out what it has no code for, and counts it.
@@ -35,9 +35,15 @@ type Reading struct {
 	from, to time.Time
 	source   string
 	of       *measure
-	value    json.Number
-	unit     string      // UCUM
-	second   json.Number // of a blood pressure: diastolic
+	value    json.Number // "" if only its parts have one
+	unit     string      // UCUM, of the value and of its parts
+	parts    []part
+}
+
+// part is one of several values of a reading.
+type part struct {
+	of    *measure
+	value json.Number
 }
 
 // Day is the date on which it was made, where it was made: 2026-03-02.
@@ -72,19 +78,26 @@ var measures = map[string]*measure{
 	"HKQuantityTypeIdentifierBloodGlucose":             {"41653-7", "Glucose [Mass/volume] in Capillary blood by Glucometer", map[string]unit{"mg/dL": {ucum: "mg/dL"}, "mmol<180.1558800000541>/L": {"mg/dL", 18.015588, 0}}},
 }
 
-var bloodPressure = &measure{"85354-9", "Blood pressure panel with all children optional", nil}
+var (
+	bloodPressure = &measure{"85354-9", "Blood pressure panel with all children optional", nil}
+	systolic      = &measure{"8480-6", "Systolic blood pressure", nil}
+	diastolic     = &measure{"8462-4", "Diastolic blood pressure", nil}
+)
+
+// pressures are a blood pressure's values, which are to be filled in.
+func pressures() []part { return []part{{of: systolic}, {of: diastolic}} }
 
 // Apple reads an export.xml of Apple Health and calls each with one reading after the other, in the order of the file. left counts records that
 // were left out: of types without a code, with units or values that can't be told. An error of each ends the reading and is returned as it is.
 //
 // Blood pressures are taken from their correlations, which have both values; the records of each alone repeat them.
 func Apple(r io.Reader, each func(*Reading) error) (left int, err error) {
-	in := &budget{r: r}
+	in := &budget{r: r, most: maxToken}
 	d := xml.NewDecoder(in)
 	var path []string
 	var pressure *Reading // within a correlation
 	for {
-		in.left = maxToken
+		in.renew()
 		t, err := d.Token()
 		if errors.Is(err, io.EOF) {
 			if path == nil {
@@ -107,16 +120,16 @@ func Apple(r io.Reader, each func(*Reading) error) (left int, err error) {
 			at := attributes(t.Attr)
 			switch {
 			case name == "Correlation" && at["type"] == "HKCorrelationTypeIdentifierBloodPressure":
-				pressure = &Reading{of: bloodPressure, unit: "mm[Hg]"}
+				pressure = &Reading{of: bloodPressure, unit: "mm[Hg]", parts: pressures()}
 				if !pressure.when(at) {
 					pressure = nil
 					left++
 				}
 			case name == "Record" && len(path) == 3 && pressure != nil && at["unit"] == "mmHg":
 				if v, ok := number(at["value"]); ok && at["type"] == "HKQuantityTypeIdentifierBloodPressureSystolic" {
-					pressure.value = v
+					pressure.parts[0].value = v
 				} else if ok && at["type"] == "HKQuantityTypeIdentifierBloodPressureDiastolic" {
-					pressure.second = v
+					pressure.parts[1].value = v
 				}
 			case name == "Record" && len(path) == 2:
 				if strings.HasPrefix(at["type"], "HKQuantityTypeIdentifierBloodPressure") {
@@ -131,7 +144,7 @@ func Apple(r io.Reader, each func(*Reading) error) (left int, err error) {
 			}
 		case xml.EndElement:
 			if t.Name.Local == "Correlation" && len(path) == 2 && pressure != nil {
-				if pressure.value == "" || pressure.second == "" {
+				if pressure.parts[0].value == "" || pressure.parts[1].value == "" {
 					left++
 				} else if err := each(pressure); err != nil {
 					return left, err
@@ -145,17 +158,17 @@ func Apple(r io.Reader, each func(*Reading) error) (left int, err error) {
 	}
 }
 
-// budget reads no more than left bytes before it is set anew, so that no token is larger.
+// budget reads no more than most bytes before it is renewed, so that no element is larger.
 type budget struct {
-	r    io.Reader
-	left int
+	r          io.Reader
+	most, left int
 }
 
-var errTooLarge = fmt.Errorf("an element of more than %d bytes", maxToken)
+func (b *budget) renew() { b.left = b.most }
 
 func (b *budget) Read(p []byte) (int, error) {
 	if b.left <= 0 {
-		return 0, errTooLarge
+		return 0, fmt.Errorf("an element of more than %d bytes", b.most)
 	}
 	n, err := b.r.Read(p[:min(len(p), b.left)])
 	b.left -= n
@@ -181,16 +194,26 @@ func read(at map[string]string) *Reading {
 	if !known || !ok {
 		return nil
 	}
-	r.unit, r.value = u.ucum, v
-	if u.factor != 0 {
-		f, err := v.Float64()
-		if err != nil {
-			return nil
-		}
-		const six = 1e6
-		r.value = json.Number(strconv.FormatFloat(math.Round((f*u.factor+u.shift)*six)/six, 'f', -1, 64))
+	r.unit = u.ucum
+	if r.value, ok = u.of(v); !ok {
+		return nil
 	}
 	return r
+}
+
+// of is a value of the unit as it is told.
+func (u unit) of(v json.Number) (json.Number, bool) {
+	if u.factor == 0 {
+		return v, true
+	}
+	f, err := v.Float64()
+	return rounded(f*u.factor + u.shift), err == nil
+}
+
+// rounded is a number to the sixth decimal.
+func rounded(f float64) json.Number {
+	const six = 1e6
+	return json.Number(strconv.FormatFloat(math.Round(f*six)/six, 'f', -1, 64))
 }
 
 var plain = regexp.MustCompile(`^-?(0|[1-9][0-9]{0,11})(\.[0-9]{1,20})?$`)
@@ -203,76 +226,15 @@ func (r *Reading) when(at map[string]string) bool {
 	var errs [2]error
 	r.from, errs[0] = time.Parse(layout, at["startDate"])
 	r.to, errs[1] = time.Parse(layout, at["endDate"])
-	r.source = strings.Join(strings.Fields(at["sourceName"]), " ")
-	if len(r.source) > maxText {
-		r.source = strings.ToValidUTF8(r.source[:maxText], "")
-	}
+	r.source = sourceName(at["sourceName"])
 	return errors.Join(errs[:]...) == nil && !r.to.Before(r.from) && r.from.Year() > 0
 }
 
-type quantity struct {
-	Value  json.Number `json:"value"`
-	Unit   string      `json:"unit"`
-	System string      `json:"system"`
-	Code   string      `json:"code"`
-}
-
-type concept struct {
-	Coding []coding `json:"coding"`
-	Text   string   `json:"text,omitempty"`
-}
-
-type coding struct {
-	System  string `json:"system"`
-	Code    string `json:"code"`
-	Display string `json:"display,omitempty"`
-}
-
-type component struct {
-	Code  concept  `json:"code"`
-	Value quantity `json:"valueQuantity"`
-}
-
-func loinc(code, name string) concept {
-	return concept{[]coding{{"http://loinc.org", code, name}}, name}
-}
-
-func (r *Reading) quantity(v json.Number) quantity {
-	return quantity{v, names.Replace(r.unit), "http://unitsofmeasure.org", r.unit}
-}
-
-// names are how people write units that UCUM writes otherwise.
-var names = strings.NewReplacer("mm[Hg]", "mmHg", "[lb_av]", "lb", "[in_i]", "in", "{steps}", "steps", "Cel", "°C")
-
-// Observation is the reading in FHIR JSON: the same reading has the same bytes.
-func (r *Reading) Observation() ([]byte, error) {
-	var o struct {
-		Type      string    `json:"resourceType"`
-		Status    string    `json:"status"`
-		Category  []concept `json:"category"`
-		Code      concept   `json:"code"`
-		At        string    `json:"effectiveDateTime,omitempty"`
-		Period    any       `json:"effectivePeriod,omitempty"`
-		Value     *quantity `json:"valueQuantity,omitempty"`
-		Device    any       `json:"device,omitempty"`
-		Component []any     `json:"component,omitempty"`
+// sourceName is the name of a device or an app as it is told.
+func sourceName(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	if len(s) > maxText {
+		s = strings.ToValidUTF8(s[:maxText], "")
 	}
-	o.Type, o.Status, o.Code = "Observation", "final", loinc(r.of.code, r.of.name)
-	o.Category = []concept{{Coding: []coding{{"http://terminology.hl7.org/CodeSystem/observation-category", "activity", ""}}}}
-	const layout = "2006-01-02T15:04:05-07:00"
-	if r.to.Equal(r.from) {
-		o.At = r.from.Format(layout)
-	} else {
-		o.Period = map[string]string{"start": r.from.Format(layout), "end": r.to.Format(layout)}
-	}
-	if r.source != "" {
-		o.Device = map[string]string{"display": r.source}
-	}
-	if r.of == bloodPressure {
-		o.Component = []any{component{loinc("8480-6", "Systolic blood pressure"), r.quantity(r.value)}, component{loinc("8462-4", "Diastolic blood pressure"), r.quantity(r.second)}}
-	} else {
-		q := r.quantity(r.value)
-		o.Value = &q
-	}
-	return json.Marshal(o)
+	return s
 }

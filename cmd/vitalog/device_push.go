@@ -39,27 +39,31 @@ func (p *program) devicePushCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "push FILE|-",
 		Short: "Write readings, as the device",
-		Long: `Reads FHIR Observations: one, a bundle, or one on each line; or the export.xml of Apple Health, of any size. Seals one record for each day,
-here, and publishes it through the device's home member. Readings that were pushed before are found and not written twice, so that a push that
-broke off is simply repeated. A later export has the days of an earlier one too: with --since only days from then on are read.`,
-		Example: "  vitalog device push --device wristband.device today.json\n  vitalog device push --device phone.device apple_health_export/export.xml --since 2026-03-01\n  cat *.ndjson | vitalog device push --device wristband.device --device-passphrase-file p -",
+		Long: `Reads FHIR Observations: one, a bundle, or one on each line; or the export.xml of Apple Health, or records
+of Android's Health Connect as JSON, of any size. Seals one record for each day, here, and publishes it through the device's home member.
+Readings that were pushed before are found and not written twice, so that a push that broke off is simply repeated. A later export has the
+days of an earlier one too: with --since only days from then on are read.`,
+		Example: "  vitalog device push --device wristband.device today.json\n  vitalog device push --device phone.device apple_health_export/export.xml --since 2026-03-01\n  vitalog device push --device phone.device health-connect.json\n  cat *.ndjson | vitalog device push --device wristband.device --device-passphrase-file p -",
 		Args:    cobra.ExactArgs(1),
 	}
 	c.Flags().StringVar(&file, "device", "", "the device's file")
 	c.Flags().StringVar(&devicePass, "device-passphrase-file", "", "file that holds the device file's passphrase, mode 0600 (default: ask)")
 	c.Flags().StringVar(&address, "home", "", "address of another home member than the file names")
-	c.Flags().StringVar(&since, "since", "", "first day that is read of an export of Apple Health: 2026-03-01")
+	c.Flags().StringVar(&since, "since", "", "first day that is read of an export of Apple Health or Health Connect: 2026-03-01")
 	p.jsonFlag(c)
 	push := func(ctx context.Context, args []string) error {
 		if file == "" {
 			return misused("--device is missing: the device's file")
 		}
-		apple := isAppleExport(args[0])
-		if _, err := time.Parse(time.DateOnly, since); since != "" && (err != nil || !apple) {
-			return misused("--since %s: want a day, and an export of Apple Health", since)
+		x, err := exportAt(args[0])
+		if err != nil {
+			return err
+		}
+		if _, err := time.Parse(time.DateOnly, since); since != "" && (err != nil || x == nil) {
+			return misused("--since %s: want a day, and an export of Apple Health or Health Connect", since)
 		}
 		var readings []*fhir.Resource
-		if !apple {
+		if x == nil {
 			raw, err := p.read(args[0])
 			if err != nil {
 				return err
@@ -89,8 +93,8 @@ broke off is simply repeated. A later export has the days of an earlier one too:
 			}
 			return err
 		}
-		if apple {
-			err = p.pushApple(ctx, args[0], since, write)
+		if x != nil {
+			err = p.pushExport(ctx, x, since, write)
 		} else {
 			err = write(readings)
 		}
@@ -100,7 +104,7 @@ broke off is simply repeated. A later export has the days of an earlier one too:
 		return err
 	}
 	c.RunE = func(c *cobra.Command, args []string) error {
-		if isAppleExport(args[0]) {
+		if x, _ := exportAt(args[0]); x != nil { // what is wrong with the file, push tells
 			return p.long(push)(c, args)
 		}
 		return p.soon(push)(c, args)
