@@ -26,7 +26,8 @@ type across struct {
 	looked bool          // through all of them since the start
 	height uint64        // blocks were followed up to here
 	next   uint64        // ms: when something is due; 0: never
-	moved  chan struct{} // closed and replaced when looked or height changes
+	failed error         // why it is not kept at present
+	moved  chan struct{} // closed and replaced when one of these changes
 }
 
 func newAcross(c Config) (x *across, err error) {
@@ -57,10 +58,10 @@ func (x *across) change(charts ...string) {
 func (x *across) wait(ctx context.Context, height uint64, looked bool) error {
 	for {
 		x.mu.Lock()
-		done, moved := x.height >= height && (x.looked || !looked), x.moved
+		done, failed, moved := x.height >= height && (x.looked || !looked), x.failed, x.moved
 		x.mu.Unlock()
-		if done {
-			return nil
+		if done || failed != nil {
+			return failed
 		}
 		select {
 		case <-moved:
@@ -91,9 +92,7 @@ func (m *Member) keepIndexing(ctx context.Context) error {
 		if err == nil {
 			more, err = m.indexNews()
 		}
-		x.mu.Lock()
-		next := x.next
-		x.mu.Unlock()
+		next := x.kept(err)
 		switch {
 		case err != nil:
 			m.log.Warn("keeping the index across patients", "err", err)
@@ -110,6 +109,16 @@ func (m *Member) keepIndexing(ctx context.Context) error {
 		case <-timer.C:
 		}
 	}
+}
+
+// kept notes whether the index was brought up to date, and tells when something is due.
+func (x *across) kept(err error) (next uint64) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.failed = err
+	close(x.moved)
+	x.moved = make(chan struct{})
+	return x.next
 }
 
 func (m *Member) beginIndexing() error {
@@ -185,8 +194,6 @@ func (m *Member) indexNews() (more bool, err error) {
 	defer x.mu.Unlock()
 	x.charts = x.charts[len(some):]
 	x.looked, x.height = len(x.charts) == 0, to
-	close(x.moved)
-	x.moved = make(chan struct{})
 	return !x.looked, nil
 }
 

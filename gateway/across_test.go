@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +18,7 @@ import (
 	"vitalog/exchange"
 	"vitalog/fhir"
 	"vitalog/internal/testnet"
+	"vitalog/kv"
 	"vitalog/node"
 	"vitalog/panel"
 	"vitalog/section"
@@ -149,8 +152,15 @@ func (c *crowd) rows() (grown []string) {
 	return grown
 }
 
-// ask asks a member, and tells what it shows, and whether it says that it is incomplete.
+// ask is get where nobody looks at the rows.
 func (c *crowd) ask(d desk, kind, query string) (names []string, b bundle, incomplete bool) {
+	c.t.Helper()
+	defer c.rows()
+	return c.get(d, kind, query)
+}
+
+// get asks a member, and tells what it shows, and whether it says that it is incomplete.
+func (c *crowd) get(d desk, kind, query string) (names []string, b bundle, incomplete bool) {
 	c.t.Helper()
 	q, err := url.ParseQuery(query)
 	if err != nil {
@@ -172,8 +182,7 @@ func (c *crowd) ask(d desk, kind, query string) (names []string, b bundle, incom
 // shows asks a member, and wants an answer of these resources, and rows of their patients and nobody else.
 func (c *crowd) shows(d desk, kind, query string, want ...string) {
 	c.t.Helper()
-	c.rows()
-	got, b, incomplete := c.ask(d, kind, query)
+	got, b, incomplete := c.get(d, kind, query)
 	slices.Sort(got)
 	slices.Sort(want)
 	if !slices.Equal(got, want) || incomplete || b.Total != len(want) {
@@ -224,11 +233,12 @@ func TestASearchAcrossPatientsFindsWhatAFilterFindsAndIsSeenByThoseItShows(t *te
 	c := &crowd{t: t, net: testnet.Start(t, 2, 0), sent: map[string]string{}, of: map[string]string{}, seen: map[string]int{}}
 	c.desk(0).do("GET", "/Condition?code=44054006", "").want(t, http.StatusBadRequest) // the default
 	c.lookAcross(0, panel.All)
-	c.enrol(1, 2, 3, 4, 5, 6)
+	c.enrol(1, 2, 3, 4)
 	sweet := []string{c.write(0, diabetes), c.write(2, diabetes), c.write(3, diabetes)}
 	c.write(0, asthma)
 	c.write(1, asthma)
 	secret := c.write(0, hiv)
+	c.rows()
 	d := c.desk(0)
 
 	family := func(chart string) string {
@@ -292,6 +302,9 @@ func TestASearchAcrossPatientsFindsWhatAFilterFindsAndIsSeenByThoseItShows(t *te
 		d.scoped("patient/*.rs", c.charts[0]).do("GET", "/Condition?code=44054006", "").want(t, http.StatusBadRequest)
 		d.scoped("user/Condition.rs?clinical-status=active", "").do("GET", "/Condition?code=44054006", "").want(t, http.StatusForbidden)
 		d.scoped("user/Condition.rs", "").do("GET", "/Condition?code=44054006&patient.gender=male", "").want(t, http.StatusForbidden)
+		if got := c.rows(); len(got) > 0 {
+			t.Errorf("what is refused is seen by %v", got)
+		}
 		d.scoped("system/Condition.rs", "").do("GET", "/Condition?code=44054006", "").want(t, http.StatusOK)
 		if c.rows(); !bytes.Contains(d.do("GET", "/metadata", "").body, []byte("needs no patient")) {
 			t.Error("the statement doesn't say it")
@@ -305,7 +318,7 @@ func TestASearchAcrossPatientsFindsWhatAFilterFindsAndIsSeenByThoseItShows(t *te
 		c.let(2, exchange.Share{Sections: []section.Section{section.Summary}})
 		c.let(3, exchange.Share{Sections: []section.Section{section.Summary}, Uses: 5})
 		c.rows()
-		if got, b, incomplete := c.ask(petit, "Condition", diabetic); len(got) > 0 || !incomplete || b.Total != 0 || len(c.rows()) > 0 {
+		if got, b, incomplete := c.get(petit, "Condition", diabetic); len(got) > 0 || !incomplete || b.Total != 0 || len(c.rows()) > 0 {
 			t.Fatalf("nothing was opened: found %v, incomplete %t", got, incomplete)
 		}
 		if done := c.rebuild(1, false); done.Records == 0 {
@@ -319,6 +332,7 @@ func TestASearchAcrossPatientsFindsWhatAFilterFindsAndIsSeenByThoseItShows(t *te
 		c.shows(petit, "Patient", "_has:Condition:patient:code=44054006", "Patient/"+c.charts[0])
 		c.let(0, exchange.Share{Sections: []section.Section{section.HIV}})
 		c.rebuild(1, false)
+		c.rows()
 		c.shows(petit, "Condition", "code=86406008", secret)
 
 		// What is written meanwhile is lacking until somebody opens it.
@@ -343,10 +357,12 @@ func TestASearchAcrossPatientsFindsWhatAFilterFindsAndIsSeenByThoseItShows(t *te
 		c.net.WaitReady(t)
 		petit = c.desk(1)
 		c.rebuild(1, false)
+		c.rows()
 		c.shows(petit, "Condition", diabetic, sweet[0], sweet[1], late)
 		if done := c.rebuild(1, true); done.Records == 0 {
 			t.Error("nothing was opened anew")
 		}
+		c.rows()
 		c.shows(petit, "Condition", diabetic, sweet[0], sweet[1], late)
 
 		// Erased, it is gone; so is what a revoked grant had opened, and one that is over.
@@ -376,12 +392,52 @@ func TestASearchAcrossPatientsFindsWhatAFilterFindsAndIsSeenByThoseItShows(t *te
 		end := time.Now().Add(6 * time.Second)
 		c.let(2, exchange.Share{Sections: []section.Section{section.Summary}, Until: end})
 		c.rebuild(1, false)
+		c.rows()
 		got, _, _ := c.ask(petit, "Condition", diabetic)
 		if time.Now().Before(end) && len(got) != 2 {
 			t.Errorf("before its end the grant opens %v", got)
 		}
-		<-time.After(time.Until(end) + 100*time.Millisecond)
+		for { // which opens nothing
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+			found, err := petit.node.Member.Across(ctx, "TREAT", panel.Query{Type: "Condition"})
+			cancel()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if over := !time.Now().Before(end); over || len(found) == 0 {
+				break
+			}
+		}
+		c.rows()
 		c.shows(petit, "Condition", diabetic)
+
+		// Of what was shared with the member nothing stays in its index when the last grant has ended, not even sealed.
+		for _, chart := range []string{c.charts[0], c.charts[3]} {
+			owner, err := c.net.Nodes[0].Member.Custody(chart)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := owner.Stop(context.Background(), func(s exchange.Shared) bool { return s.Member == 1 }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		settle(t, c.net)
+		c.shows(petit, "Patient", "gender=male,female") // which waits for the blocks
+		c.net.Stop(t, 1)
+		db, err := kv.Open(filepath.Join(c.net.MemberDir(1), "data", "db"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, kind := range []string{"d", "t"} {
+			if err := db.Prefix("panel/"+kind).Scan(nil, nil, func(k, _ []byte) error { return fmt.Errorf("%s%x is left", kind, k) }); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		c.net.Restart(t, 1, node.Options{})
+		c.net.WaitReady(t)
 	})
 
 	t.Run("own looks at what the member wrote, and none at nothing", func(t *testing.T) {
@@ -401,7 +457,7 @@ func TestASearchAcrossPatientsFindsWhatAFilterFindsAndIsSeenByThoseItShows(t *te
 		own, _, _ = strings.Cut(own, "/_history")
 		c.of[own] = c.charts[1]
 		petit.do("GET", "/Condition?patient="+c.charts[1], "").want(t, http.StatusOK) // opens what others wrote
-		settle(t, c.net)
+		c.rows()
 		c.shows(petit, "Condition", diabetic, own)
 		c.shows(petit, "Condition", "code=195967001")
 		c.lookAcross(1, panel.None)

@@ -29,6 +29,11 @@ func (x *Index) Update(log key.Log, change func(l *Log, c *Change) error) error 
 	if l == nil {
 		l = &Log{Log: log}
 	}
+	marker, err := x.db.Get(x.logKey(kindLacking, log))
+	if err != nil {
+		return err
+	}
+	l.Lacking = marker != nil
 	c := &Change{x: x, log: l, rows: map[string]*resource{}}
 	if err := change(l, c); err != nil {
 		return err
