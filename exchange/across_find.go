@@ -221,8 +221,11 @@ func (m *Member) openLacks(ctx context.Context, who Asker, chartID string) (reco
 			continue
 		}
 		l, err := m.across.Of(st.Log)
-		if err != nil || l == nil {
+		if err != nil {
 			return records, failed, err
+		}
+		if l == nil {
+			continue // nothing is on the ledger yet
 		}
 		may, _, err := m.readable(st.Log, who.Purpose)
 		if err != nil {

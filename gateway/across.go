@@ -68,8 +68,9 @@ func (g *gateway) searchAcross(w http.ResponseWriter, r *http.Request, who excha
 	if err != nil {
 		return err
 	}
+	broken := s.report(w)
 	more, total := to < len(matches), len(nodes)
-	if more || from > 0 || lacks || s.lost {
+	if more || from > 0 || lacks || s.lost || broken > 0 {
 		total = -1
 	}
 	if whole {
@@ -99,7 +100,7 @@ func (g *gateway) searchAcross(w http.ResponseWriter, r *http.Request, who excha
 	for _, f := range rendered(nodes, a) {
 		b.Entry(fhir.Out{FullURL: g.Base + "/" + f.kind + "/" + f.id, Resource: f.render(), Mode: "match"})
 	}
-	if broken := s.report(w); broken > 0 {
+	if broken > 0 {
 		b.Entry(fhir.Out{Resource: incompleteness(broken), Mode: "outcome"})
 	}
 	if lacks || s.lost {
@@ -132,6 +133,9 @@ func (g *gateway) typesAcross(kind string, a *ask) ([]string, error) {
 	}
 	if len(a.includes) > 0 {
 		return nil, cant("_include or _revinclude")
+	}
+	if asked, err := a.search.Keys(); err == nil && len(asked) == 0 && len(types) == 1 {
+		return nil, badRequest("required", "A search for %s needs patient, or at least one condition across patients: there is no list of everything.", kind)
 	}
 	for _, t := range types {
 		if !g.Member.access.Scopes.Covers(scope.Need{Rights: g.Member.rights, Type: t, Beyond: true}, nil) {
@@ -221,7 +225,7 @@ func (s *acrossing) open(matches []panel.Found) ([]*node, error) {
 		charts[f.Chart] = append(charts[f.Chart], f)
 	}
 	if len(charts) > maxAcross {
-		return nil, badRequest("too-costly", "%d patients may match, and one search opens the charts of at most %d. Ask for more conditions, or for pages without _sort, _total and _summary=count.", len(charts), maxAcross)
+		return nil, badRequest("too-costly", "More patients may match than the %d whose charts one search opens. Ask for more conditions, or for pages without _sort, _total and _summary=count.", maxAcross)
 	}
 	kept := map[string][]*node{}
 	g, ctx := errgroup.WithContext(s.ctx)
