@@ -149,7 +149,9 @@ func (m *Member) indexNews() (more bool, err error) {
 		err := m.node.Ledger().BlockEntries(h, func(e *op.Entry) error {
 			switch e.Says.(type) {
 			case *op.Recorded, *op.Grant:
-				over[e.Log] = over[e.Log]
+				if !over[e.Log] {
+					over[e.Log] = false
+				}
 			case *op.Revoke, *op.Block, *op.Destroy, *op.Rotate, *op.RekeyOwner, *op.RekeyGrantee:
 				over[e.Log] = true
 			}
