@@ -13,6 +13,7 @@ import (
 	"vitalog/blobstore"
 	"vitalog/chart"
 	"vitalog/envelope"
+	"vitalog/fhir"
 	"vitalog/key"
 	"vitalog/op"
 	"vitalog/section"
@@ -63,6 +64,9 @@ func (m *Member) PublishAttachment(ctx context.Context, who Asker, chartID strin
 		return nil, err
 	}
 	place := Location{Chart: chartID, Section: a.Section, Log: at.Log, Entry: at.Entry, At: uint64(at.At.UnixMilli())}
+	if manifest, err := fhir.Parse(item.Raw); err == nil {
+		m.indexWritten(chartID, []Draft{{Resource: manifest, ID: a.ID, Section: a.Section}}, []Published{*at})
+	}
 	return at, m.index.remember([]located{{resource: "Binary/" + a.ID, at: place}})
 }
 

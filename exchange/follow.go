@@ -28,6 +28,7 @@ func (m *Member) Run(ctx context.Context) error {
 	stop := m.node.Subscribe(func(b *ledger.Block) {
 		m.memory.committed(b)
 		ring(m.wake)
+		ring(m.across.wake)
 	})
 	defer stop()
 	g, ctx := errgroup.WithContext(ctx)
@@ -36,6 +37,7 @@ func (m *Member) Run(ctx context.Context) error {
 	g.Go(func() error { return m.keepLooking(ctx) })
 	g.Go(func() error { return m.keepSending(ctx) })
 	g.Go(func() error { return m.keepClosing(ctx) })
+	g.Go(func() error { return m.keepIndexing(ctx) })
 	return g.Wait()
 }
 

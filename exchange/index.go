@@ -34,10 +34,11 @@ type index struct {
 	db   *kv.DB
 	ring *keyring.Ring
 
-	mu     sync.RWMutex
-	charts map[string]*chartState
-	held   map[string]chan struct{} // charts whose patients are being enrolled; closed when that is done
-	swept  uint64                   // day on which the journal was last rid of what is old
+	mu      sync.RWMutex
+	charts  map[string]*chartState
+	changed func(chart string)       // is told of each that was; nil: nobody is
+	held    map[string]chan struct{} // charts whose patients are being enrolled; closed when that is done
+	swept   uint64                   // day on which the journal was last rid of what is old
 }
 
 // chartState is one patient as this member knows them.
@@ -160,6 +161,9 @@ func (x *index) update(id string, change func(c *chartState) error) error {
 		return fmt.Errorf("member's index: %w", err)
 	}
 	x.charts[id] = c
+	if x.changed != nil {
+		x.changed(id)
+	}
 	return nil
 }
 

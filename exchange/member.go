@@ -14,6 +14,7 @@ import (
 	"vitalog/keyring"
 	"vitalog/kv"
 	"vitalog/op"
+	"vitalog/panel"
 	"vitalog/peer"
 	"vitalog/release"
 	"vitalog/section"
@@ -34,6 +35,9 @@ type Config struct {
 	// What of charts that were opened stays in memory. These may be left at zero.
 	OpenBytes int64         // of plaintext, at most; it takes about twice as much memory. Zero: 512 MiB; negative: nothing stays
 	OpenIdle  time.Duration // after its last use a chart goes. Zero: 15 minutes
+
+	Across panel.Mode // which records searches across patients look at. Zero: none
+	Panel  *kv.DB     // for their index
 }
 
 // Member has the flows of one organisation. It implements Home for the patients who reach the network through it.
@@ -52,6 +56,7 @@ type Member struct {
 
 	memory *memory
 	outbox *outbox
+	across *across
 
 	wake    chan struct{} // a block was committed
 	lacking chan struct{} // something to be fetched was written down
@@ -70,6 +75,10 @@ func New(c Config) (*Member, error) {
 	if m.outbox, err = openOutbox(c.Index, c.Ring, m.network, c.Log); err != nil {
 		return nil, err
 	}
+	if m.across, err = newAcross(c); err != nil {
+		return nil, err
+	}
+	m.index.changed = func(chart string) { m.across.change(chart) }
 	if m.height, err = m.index.followed(); err != nil {
 		return nil, err
 	}

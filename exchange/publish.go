@@ -42,6 +42,7 @@ func (m *Member) PublishOnce(ctx context.Context, who Asker, once Once, chartID 
 	if err := m.index.remember(found); err != nil {
 		return nil, err
 	}
+	m.indexWritten(chartID, drafts, out)
 	return out, nil
 }
 

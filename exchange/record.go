@@ -236,5 +236,6 @@ func (m *Member) learn(chartID string, opened []chart.Opened, c *chart.Chart) er
 			found = append(found, located{resource: name, at: Location{Chart: chartID, Section: v.Section, Log: v.Log, Entry: v.Entry, At: v.At, Deleted: v.Item.Status == chart.Deleted}})
 		}
 	}
+	m.indexOpened(chartID, opened, c)
 	return m.index.remember(found)
 }

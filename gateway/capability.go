@@ -110,6 +110,7 @@ func (g *gateway) capabilityStatement() []byte {
 		r := &rest.Resource[i]
 		r.Operation = append(r.Operation, operation{"validate", "http://hl7.org/fhir/OperationDefinition/Resource-validate"})
 	}
+	g.saysAcross(&rest)
 	if g.Subscriptions != nil {
 		rest.Resource = append(rest.Resource, restSubscription())
 	}

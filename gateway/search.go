@@ -68,7 +68,9 @@ func (g *gateway) searchFor(w http.ResponseWriter, r *http.Request, who exchange
 	}
 	if !isListed(kind) {
 		var err error
-		if chartID, err = g.patientOfSearch(kind, q); err != nil {
+		if chartID, err = g.patientOfSearch(kind, q); g.Member.goesAcross(kind, err) {
+			return g.searchAcross(w, r, who, kind, address, q, links)
+		} else if err != nil {
 			return err
 		}
 	}

@@ -18,6 +18,7 @@ import (
 
 	"vitalog/gateway"
 	"vitalog/op"
+	"vitalog/panel"
 )
 
 // Format is the version of a member's directory. A directory of a newer program is refused.
@@ -44,6 +45,8 @@ type Config struct {
 
 	OpenMiB  int64         `toml:"open_mib"`
 	OpenIdle time.Duration `toml:"open_idle"`
+
+	SearchAcross panel.Mode `toml:"search_across"`
 
 	SubscriptionEndpoints []string `toml:"subscription_endpoints"`
 
@@ -95,6 +98,11 @@ passphrase_file = {{printf "%q" .PassphraseFile}}
 # them at most, and for how long after the last look. 0: 512 MiB and 15 minutes; -1 MiB: none.
 open_mib = {{.OpenMiB}}
 open_idle = {{printf "%q" .OpenIdle}}
+
+# What a search that names no patient looks at: none (it is refused), own (records written here, and those of patients in custody) or all (what
+# the patients' grants open). own and all keep a sealed index in data/; another value than before begins an empty one, which
+# 'vitalog index rebuild' fills.
+search_across = {{printf "%q" .SearchAcross.String}}
 
 # Where notifications of FHIR Subscriptions may go: addresses such as "https://hooks.hospital.example/fhir/", with all that lies below them.
 # HTTPS, or HTTP to localhost. Nothing is sent anywhere else, and no redirect is followed. Empty: no subscription is taken.

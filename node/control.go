@@ -139,6 +139,7 @@ func (n *Node) control() http.Handler {
 	}
 	handle("GET status", func(context.Context, *http.Request) (any, error) { return n.Status() })
 	route("POST verify", n.verify)
+	route("POST index", n.reindex)
 	handle("POST card", func(_ context.Context, r *http.Request) (any, error) {
 		card, err := n.Member.IssueCard(r.URL.Query().Get("chart"))
 		if err != nil {

@@ -161,7 +161,7 @@ func (n *Node) serve(dir string) error {
 	holder.Log = n.log
 	n.Member, err = exchange.New(exchange.Config{Genesis: n.Genesis, Number: n.Number, Ring: n.Ring, Node: n.Chain, Store: n.Store,
 		Index: n.db.Prefix("member/"), Peers: n.peers, Release: holder.Near(n.peers), Log: n.log,
-		OpenBytes: n.Config.OpenMiB << 20, OpenIdle: n.Config.OpenIdle})
+		OpenBytes: n.Config.OpenMiB << 20, OpenIdle: n.Config.OpenIdle, Across: n.Config.SearchAcross, Panel: n.db.Prefix("panel/")})
 	if err != nil {
 		return err
 	}

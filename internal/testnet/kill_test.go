@@ -11,8 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"vitalog/exchange"
 	"vitalog/internal/testnet"
 	"vitalog/node"
+	"vitalog/panel"
+	"vitalog/section"
 )
 
 // victim names, in a process of its own, the directory of the member that is to be killed.
@@ -48,6 +51,14 @@ func TestAMemberThatIsKilledAgainAndAgainStartsByItselfAndKeepsWhatItAcknowledge
 	ctx := limit(t)
 	chart := enrol(t, ctx, n.Nodes[0])
 	n.Stop(t, 0)
+	config, err := node.Load(n.MemberDir(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.SearchAcross = panel.All
+	if err := config.Save(n.MemberDir(0)); err != nil {
+		t.Fatal(err)
+	}
 	var kept []string
 	for round := range 8 {
 		c := exec.CommandContext(ctx, os.Args[0])
@@ -82,13 +93,42 @@ func TestAMemberThatIsKilledAgainAndAgainStartsByItselfAndKeepsWhatItAcknowledge
 	}
 	n.Restart(t, 0, node.Options{})
 	n.WaitReady(t)
-	opened, err := n.Nodes[0].Member.Open(ctx, physician, chart, vitals)
+	m := n.Nodes[0].Member
+	indexed := func() (there map[string]bool) {
+		found, err := m.Across(ctx, physician.Purpose, panel.Query{Type: "Observation"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		there = map[string]bool{}
+		for _, f := range found {
+			there[f.ID] = true
+		}
+		return there
+	}
+	there := indexed()
+	lacks, err := m.AcrossLacks(physician.Purpose, section.Where("Observation"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range kept {
+		if !there[id] && !lacks {
+			t.Errorf("%s was acknowledged, and the index lacks it and doesn't say so", id)
+		}
+	}
+	if _, err := m.Reindex(ctx, physician, false, func(exchange.Reindexed) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	there = indexed()
+	opened, err := m.Open(ctx, physician, chart, vitals)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, id := range kept {
 		if opened.Chart.Get("Observation", id) == nil {
 			t.Errorf("%s was acknowledged and is not there", id)
+		}
+		if !there[id] {
+			t.Errorf("%s is not in the index that was rebuilt", id)
 		}
 	}
 	t.Logf("%d records were acknowledged", len(kept))
