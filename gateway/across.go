@@ -219,7 +219,7 @@ func (s *acrossing) narrow() ([]panel.Found, error) {
 }
 
 // open opens what may match and keeps what does, in order.
-func (s *acrossing) open(matches []panel.Found) ([]*node, error) {
+func (s *acrossing) open(matches []panel.Found) ([]node, error) {
 	charts := map[string][]panel.Found{}
 	for _, f := range matches {
 		charts[f.Chart] = append(charts[f.Chart], f)
@@ -227,7 +227,7 @@ func (s *acrossing) open(matches []panel.Found) ([]*node, error) {
 	if len(charts) > maxAcross {
 		return nil, badRequest("too-costly", "More patients may match than the %d whose charts one search opens. Ask for more conditions, or for pages without _sort, _total and _summary=count.", maxAcross)
 	}
-	kept := map[string][]*node{}
+	kept := map[string][]node{}
 	g, ctx := errgroup.WithContext(s.ctx)
 	g.SetLimit(acrossAtOnce)
 	for id, found := range charts {
@@ -249,7 +249,7 @@ func (s *acrossing) open(matches []panel.Found) ([]*node, error) {
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	var out []*node
+	var out []node
 	for _, id := range slices.Sorted(maps.Keys(kept)) {
 		out = append(out, kept[id]...)
 	}
@@ -257,7 +257,7 @@ func (s *acrossing) open(matches []panel.Found) ([]*node, error) {
 }
 
 // openChart opens what may match in one chart, with one resource for each chain and _has, and with the others only if that one doesn't do.
-func (s *acrossing) openChart(ctx context.Context, found []panel.Found) ([]*node, error) {
+func (s *acrossing) openChart(ctx context.Context, found []panel.Found) ([]node, error) {
 	first, rest := slices.Clone(found), []panel.Found(nil)
 	for _, joined := range s.joined {
 		all := joined[found[0].Chart]
@@ -285,9 +285,10 @@ func (s *acrossing) openChart(ctx context.Context, found []panel.Found) ([]*node
 		if err != nil {
 			return nil, err
 		}
-		var out []*node
+		var out []node
 		for _, f := range found {
-			if i := slices.IndexFunc(all, func(n *node) bool { return n.id == f.ID }); i >= 0 && !slices.Contains(out, all[i]) {
+			is := func(n node) bool { return n.id() == f.ID }
+			if i := slices.IndexFunc(all, is); i >= 0 && !slices.ContainsFunc(out, is) {
 				out = append(out, all[i])
 			}
 		}
@@ -298,16 +299,23 @@ func (s *acrossing) openChart(ctx context.Context, found []panel.Found) ([]*node
 	return nil, nil
 }
 
-func sortAcross(kind string, order []string, nodes []*node) error {
+func sortAcross(kind string, order []string, nodes []node) error {
 	by, err := fhir.ParseSort(kind, order)
 	if err != nil {
 		return err
 	}
-	keys := map[*node]fhir.Key{}
-	for _, n := range nodes {
-		keys[n] = by.Key(n.res, n.as)
+	type keyed struct {
+		node
+		key fhir.Key
 	}
-	slices.SortFunc(nodes, func(a, b *node) int { return by.Compare(keys[a], keys[b]) })
+	all := make([]keyed, len(nodes))
+	for i, n := range nodes {
+		all[i] = keyed{n, by.Key(n.fhir())}
+	}
+	slices.SortFunc(all, func(a, b keyed) int { return by.Compare(a.key, b.key) })
+	for i, k := range all {
+		nodes[i] = k.node
+	}
 	return nil
 }
 
