@@ -207,7 +207,8 @@ func (m *Member) Reindex(ctx context.Context, who Asker, anew bool, tell func(Re
 			return tell(done)
 		})
 	}
-	return done, g.Wait()
+	err = g.Wait()
+	return done, err
 }
 
 func (m *Member) openLacks(ctx context.Context, who Asker, chartID string) (records, failed int, err error) {
