@@ -104,12 +104,17 @@ func (g *gateway) searchAcross(w http.ResponseWriter, r *http.Request, who excha
 		b.Entry(fhir.Out{Resource: incompleteness(broken), Mode: "outcome"})
 	}
 	if lacks || s.lost {
-		b.Entry(fhir.Out{Resource: fhir.Outcome(fhir.Issue{Severity: fhir.Warning, Code: "incomplete",
-			Text: "This member's index across patients lacks records that may match, so the answer may lack results, and the number of all is not told. " +
-				"A search that names a patient is complete. The member's operator completes the index: vitalog index rebuild."}), Mode: "outcome"})
+		b.Entry(fhir.Out{Resource: lackingAcross(), Mode: "outcome"})
 	}
 	b.Close() // its error is that the client has gone
 	return nil
+}
+
+// lackingAcross says that there may be more than the index knows.
+func lackingAcross() []byte {
+	return fhir.Outcome(fhir.Issue{Severity: fhir.Warning, Code: "incomplete",
+		Text: "This member's index across patients lacks records that may match, so the answer may lack results, and the number of all is not told. " +
+			"A search that names a patient is complete. The member's operator completes the index: vitalog index rebuild."})
 }
 
 // typesAcross are the types that a search looks at, if a search across patients can, and a scope covers all of each.

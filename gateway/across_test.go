@@ -292,6 +292,34 @@ func TestASearchAcrossPatientsFindsWhatAFilterFindsAndIsSeenByThoseItShows(t *te
 		}
 	})
 
+	t.Run("a match finds who has the name and the day of birth, and is seen by them alone", func(t *testing.T) {
+		described := func(family, birth, gender string) string {
+			return fmt.Sprintf(`{"resourceType":"Patient","name":[{"family":%q,"given":["Ada"]}],"birthDate":%q,"gender":%q}`, family, birth, gender)
+		}
+		ada := described("Öztürk, M.D.", "1951-02-03", "female")
+		_, chart, _ := strings.Cut(d.do("POST", "/Patient", ada).want(t, http.StatusCreated).header.Get("Location"), "/fhir/Patient/")
+		chart, _, _ = strings.Cut(chart, "/_history")
+		c.charts = append(c.charts, chart)
+		c.sent["Patient/"+chart], c.of["Patient/"+chart] = ada, chart
+		c.rows()
+		for body, want := range map[string][]string{
+			ada: {chart + " probable 0.8"},
+			described("öztürk, m.d.", "1951-02", "other"):                           {chart + " possible 0.5"},
+			described("Öztürk, M.D.", "1899-01-01", "female"):                       nil,
+			described("M.D.,Öztürk", "1951-02-03", "female"):                        nil,
+			matching(ada, `,{"name":"onlyCertainMatches","valueBoolean":true}`):     nil,
+			`{"resourceType":"Patient","name":[{"family":"Öztürk, M.D."}]}`:         nil,
+			`{"resourceType":"Patient","gender":"female","birthDate":"1951-02-03"}`: nil,
+		} {
+			if got := shown(t, d.do("POST", "/Patient/$match", body)); !slices.Equal(got, want) {
+				t.Errorf("%s: got %q, want %q", body, got, want)
+			}
+		}
+		if got := c.rows(); !slices.Equal(got, []string{chart}) {
+			t.Errorf("it was seen by %v", got)
+		}
+	})
+
 	t.Run("and refuses what it can't decide, and who may not", func(t *testing.T) {
 		for _, q := range []string{"Observation?value-quantity=gt5", "Condition?code:not=44054006", "Patient?name:contains=a", "Condition?_content=x", "Condition?code=1&_include=Condition:encounter",
 			"Observation?encounter.type=x", "Observation?_has:Provenance:target:agent=x"} {

@@ -11,11 +11,15 @@ import (
 
 	"vitalog/exchange"
 	"vitalog/fhir"
+	"vitalog/panel"
 	"vitalog/scope"
 	"vitalog/section"
 )
 
-const maxIdentifiers = 20 // of a description that is matched
+const (
+	maxIdentifiers = 20 // of a description that is matched
+	maxMatched     = 20 // patients who are compared with one for their names
+)
 
 // grade is how sure a match is.
 type grade struct{ code, score string }
@@ -35,13 +39,23 @@ func (g *gateway) match(w http.ResponseWriter, r *http.Request, who exchange.Ask
 	if err != nil {
 		return err
 	}
+	numbered := len(charts)
+	named, lacks, err := g.namesakes(r, who, asked.patient)
+	if err != nil {
+		return err
+	}
+	for _, id := range named {
+		if !slices.Contains(charts, id) {
+			charts = append(charts, id)
+		}
+	}
 	type matched struct {
 		grade
 		id     string
 		render []byte
 	}
 	var all []matched
-	for _, id := range charts {
+	for i, id := range charts {
 		opened, err := g.Member.Open(r.Context(), who, id, exchange.Want{Sections: []section.Section{section.Demographics}})
 		var refused *exchange.Refused
 		if errors.Is(err, exchange.ErrNotShared) || errors.As(err, &refused) {
@@ -53,7 +67,11 @@ func (g *gateway) match(w http.ResponseWriter, r *http.Request, who exchange.Ask
 		res, broken := opened.Chart.Get("Patient", id), len(opened.Errors) > 0
 		if res != nil && !res.Deleted() {
 			v := res.Current()
-			all = append(all, matched{gradeOf(asked.patient, v.Item.Resource(), len(charts)), id, v.Render("")})
+			by := numbered
+			if i >= numbered {
+				by = 0
+			}
+			all = append(all, matched{gradeOf(asked.patient, v.Item.Resource(), by), id, v.Render("")})
 		}
 		opened.Close()
 		if res == nil && broken {
@@ -69,11 +87,18 @@ func (g *gateway) match(w http.ResponseWriter, r *http.Request, who exchange.Ask
 	if asked.count > 0 {
 		all = all[:min(asked.count, len(all))]
 	}
+	total := len(all)
+	if lacks {
+		total = -1
+	}
 	header(w)
 	w.WriteHeader(http.StatusOK)
-	b := fhir.NewBundleWriter(w, "searchset", len(all))
+	b := fhir.NewBundleWriter(w, "searchset", total)
 	for _, m := range all {
 		b.Entry(fhir.Out{FullURL: g.Base + "/Patient/" + m.id, Resource: m.render, Mode: "match", Score: m.score, Grade: m.code})
+	}
+	if lacks {
+		b.Entry(fhir.Out{Resource: lackingAcross(), Mode: "outcome"})
 	}
 	b.Close() // its error is that the client has gone
 	return nil
@@ -144,8 +169,44 @@ func (g *gateway) candidates(patient *fhir.Resource) (charts []string, err error
 	return charts, nil
 }
 
-// gradeOf says how sure it is that a description is of one of so many patients whom its identifiers lead to.
-func gradeOf(sent, known *fhir.Resource, candidates int) grade {
+// namesakes are the charts of patients who have a family name of the description and were born on its day, as the index across patients
+// has them. lacks tells that there may be others. Without an index, a name and a day there are none.
+func (g *gateway) namesakes(r *http.Request, who exchange.Asker, patient *fhir.Resource) (charts []string, lacks bool, err error) {
+	born, families := patient.Strings("birthDate"), patient.Strings("name.family")
+	if g.Member.AcrossMode() == panel.None || len(born) != 1 || len(families) == 0 {
+		return nil, false, nil
+	}
+	for i, f := range families {
+		families[i] = literally.Replace(f)
+	}
+	search, err := fhir.ParseSearch("Patient", map[string][]string{"family": {strings.Join(families, ",")}, "birthdate": born})
+	if err != nil {
+		return nil, false, invalidAt("Patient", "This is no description of a patient: %v", err)
+	}
+	keys, err := search.Keys()
+	if err != nil {
+		return nil, false, err
+	}
+	if lacks, err = g.Member.AcrossLacks(who.Purpose, []section.Section{section.Demographics}); err != nil {
+		return nil, false, err
+	}
+	found, err := g.Member.Across(r.Context(), who.Purpose, panel.Query{Type: "Patient", Asked: keys})
+	for _, f := range found {
+		if !slices.Contains(charts, f.Chart) {
+			charts = append(charts, f.Chart)
+		}
+	}
+	if errors.Is(err, panel.ErrWide) || len(charts) > maxMatched {
+		return nil, false, badRequest("too-costly", "More than %d patients have this name and day of birth. Send an identifier, or only identifiers.", maxMatched)
+	}
+	return charts, lacks, err
+}
+
+// literally escapes what has a meaning in a value of a search.
+var literally = strings.NewReplacer(`\`, `\\`, `,`, `\,`, `$`, `\$`, `|`, `\|`)
+
+// gradeOf says how sure it is that a description is of a patient, one of so many whom its identifiers lead to; 0: only its name does.
+func gradeOf(sent, known *fhir.Resource, numbered int) grade {
 	differ := 0
 	for _, path := range []string{"name.family", "name.given", "birthDate", "gender"} {
 		a, b := spoken(sent, path), spoken(known, path)
@@ -154,9 +215,9 @@ func gradeOf(sent, known *fhir.Resource, candidates int) grade {
 		}
 	}
 	switch {
-	case differ > 1:
+	case differ > 1 || differ == 1 && numbered == 0:
 		return possible
-	case differ == 1 || candidates > 1:
+	case differ == 1 || numbered != 1:
 		return probable
 	}
 	return certain
