@@ -29,7 +29,7 @@ figures to beat beside. All four share this machine's processors: a real network
 --grow measures again as the network fills, --soak lets 50 readers and 10 writers work while a validator restarts every minute. --report
 writes everything as bench.md and bench.json, with machine, versions and load.
 
---hospital fills a member through its FHIR door, with the bundles of --bundles and then with people made up from --seed, and asks what a hospital's
+--hospital fills a member through its FHIR door, with the bundles of --bundles and then with people made up from --people, and asks what a hospital's
 systems ask. --clients lets so many HTTP clients read, search, create, update and post transactions there, and then holds every version that was
 acknowledged against the charts, every answer against the rows of the ledger, and looks for what was left in memory. It ends with an error if a
 promise broke.`,
@@ -42,7 +42,7 @@ promise broke.`,
 	c.Flags().IntSliceVar(&o.Grow, "grow", nil, "numbers of records at which to measure again, ascending")
 	c.Flags().DurationVar(&o.Soak, "soak", 0, "how long readers and writers go on while validators restart")
 	c.Flags().IntVar(&o.Hospital, "hospital", 0, "resources to import through the FHIR door before it is asked")
-	c.Flags().Uint64Var(&o.Seed, "seed", 1, "of the people who are made up for --hospital")
+	c.Flags().Uint64Var(&o.Seed, "people", 1, "which people are made up for --hospital: the same number makes the same")
 	c.Flags().IntVar(&o.Clients, "clients", 0, "HTTP clients that work at the same time, in the hospital or a small one")
 	c.Flags().DurationVar(&o.ClientsFor, "clients-for", 10*time.Minute, "how long the clients work")
 	c.Flags().BoolVar(&table, "table", true, "take the table of figures first")
