@@ -12,10 +12,10 @@ import (
 	"vitalog/fhir"
 )
 
-// Whatever Parse takes is held without a panic, with bounded findings at places that are within it; and the same is found however much
-// white space stands in it.
-func FuzzValidate(f *testing.F) {
-	cases, err := os.ReadFile("testdata/findings.txt")
+// seed adds the resources of a file of cases.
+func seed(f *testing.F, path string) {
+	f.Helper()
+	cases, err := os.ReadFile(path)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -24,6 +24,12 @@ func FuzzValidate(f *testing.F) {
 			f.Add([]byte(line))
 		}
 	}
+}
+
+// Whatever Parse takes is held without a panic, with bounded findings at places that are within it; and the same is found however much
+// white space stands in it.
+func FuzzValidate(f *testing.F) {
+	seed(f, "testdata/findings.txt")
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		r, _ := fhir.Parse(raw)
 		if r == nil {
@@ -52,15 +58,7 @@ func FuzzValidate(f *testing.F) {
 
 // The summary of whatever Parse takes can be parsed, and is its own summary.
 func FuzzBrief(f *testing.F) {
-	cases, err := os.ReadFile("testdata/briefs.txt")
-	if err != nil {
-		f.Fatal(err)
-	}
-	for line := range strings.Lines(string(cases)) {
-		if line[0] == '{' {
-			f.Add([]byte(line))
-		}
-	}
+	seed(f, "testdata/briefs.txt")
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		r, err := fhir.Parse(raw)
 		if err != nil {

@@ -92,7 +92,7 @@ func (m *Member) keepIndexing(ctx context.Context) error {
 		if err == nil {
 			more, err = m.indexNews()
 		}
-		next := x.kept(err)
+		next := x.updated(err)
 		switch {
 		case err != nil:
 			m.log.Warn("keeping the index across patients", "err", err)
@@ -111,8 +111,8 @@ func (m *Member) keepIndexing(ctx context.Context) error {
 	}
 }
 
-// kept notes whether the index was brought up to date, and tells when something is due.
-func (x *across) kept(err error) (next uint64) {
+// updated notes whether the index was brought up to date, and tells when something is due.
+func (x *across) updated(err error) (next uint64) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.failed = err
@@ -144,16 +144,16 @@ func (m *Member) indexNews() (more bool, err error) {
 		return false, err
 	}
 	to, now := m.node.Ledger().Height(), nowMillis()
-	over := map[key.Log]bool{} // logs in which something came; true: or may have ended
+	touched := map[key.Log]bool{} // logs in which something came; true: or may have ended
 	for h := from + 1; h <= to; h++ {
 		err := m.node.Ledger().BlockEntries(h, func(e *op.Entry) error {
 			switch e.Says.(type) {
 			case *op.Recorded, *op.Grant:
-				if !over[e.Log] {
-					over[e.Log] = false
+				if !touched[e.Log] {
+					touched[e.Log] = false
 				}
 			case *op.Revoke, *op.Block, *op.Destroy, *op.Rotate, *op.RekeyOwner, *op.RekeyGrantee:
-				over[e.Log] = true
+				touched[e.Log] = true
 			}
 			return nil
 		})
@@ -174,10 +174,10 @@ func (m *Member) indexNews() (more bool, err error) {
 		x.next = next
 		x.mu.Unlock()
 		for _, log := range logs {
-			over[log] = true
+			touched[log] = true
 		}
 	}
-	for log, ended := range over {
+	for log, ended := range touched {
 		if err := m.reindexLog(log, ended); err != nil {
 			return false, err
 		}

@@ -181,7 +181,7 @@ func (m *Member) Reindex(ctx context.Context, who Asker, anew bool, tell func(Re
 	if err == nil && anew {
 		m.CloseCharts() // what stays open is not opened again, and would be lacking
 		if err = x.Empty(m.node.Ledger().Height()); err == nil {
-			x.kept(nil)
+			x.updated(nil)
 			x.change(all...)
 		}
 	}

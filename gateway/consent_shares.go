@@ -13,6 +13,9 @@ import (
 	"vitalog/section"
 )
 
+// maxShares is how many sections times actors times purposes one Consent may grant: each is a key of its own on the ledger.
+const maxShares = 256
+
 // shares are the grants that carry a policy out: never for more than it says.
 func (g *gateway) shares(ctx context.Context, who exchange.Asker, chart string, p *ihe.Policy) ([]exchange.Share, error) {
 	for i, purpose := range p.Purposes {

@@ -182,16 +182,23 @@ func (n *Node) control() http.Handler {
 	return mux
 }
 
-// verify answers with JSON lines as it goes, because it may take hours.
-func (n *Node) verify(w http.ResponseWriter, r *http.Request) {
-	c := http.NewResponseController(w)
-	lines := json.NewEncoder(w)
-	say := func(l VerifyLine) error {
-		l.Schema = "vitalog.verify/v1"
+// inLines has an answer be JSON lines that go out one by one, because the last may be hours away.
+func inLines(w http.ResponseWriter) (line func(any) error) {
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	c, lines := http.NewResponseController(w), json.NewEncoder(w)
+	return func(l any) error {
 		err := errors.Join(c.SetReadDeadline(time.Time{}), c.SetWriteDeadline(time.Now().Add(patience)), lines.Encode(l))
 		return errors.Join(err, c.Flush())
 	}
-	w.Header().Set("Content-Type", "application/x-ndjson")
+}
+
+// verify tells what it finds as it goes.
+func (n *Node) verify(w http.ResponseWriter, r *http.Request) {
+	line := inLines(w)
+	say := func(l VerifyLine) error {
+		l.Schema = "vitalog.verify/v1"
+		return line(l)
+	}
 	told := time.Time{}
 	v := exchange.Verification{All: r.URL.Query().Get("all") == "true", Heal: r.URL.Query().Get("heal") == "true"}
 	checked, err := n.Member.Verify(r.Context(), v,

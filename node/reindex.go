@@ -27,7 +27,7 @@ type ReindexLine struct {
 	NoQuorum bool                `json:"noQuorum,omitempty"` // with Error
 }
 
-// reindex answers with JSON lines as it goes, because it may take hours.
+// reindex tells how far it is as it goes.
 func (n *Node) reindex(w http.ResponseWriter, r *http.Request) {
 	var o ReindexOrder
 	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<16)).Decode(&o)
@@ -38,14 +38,11 @@ func (n *Node) reindex(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	c := http.NewResponseController(w)
-	lines := json.NewEncoder(w)
+	line := inLines(w)
 	say := func(l ReindexLine) error {
 		l.Schema = "vitalog.index/v1"
-		err := errors.Join(c.SetReadDeadline(time.Time{}), c.SetWriteDeadline(time.Now().Add(patience)), lines.Encode(l))
-		return errors.Join(err, c.Flush())
+		return line(l)
 	}
-	w.Header().Set("Content-Type", "application/x-ndjson")
 	told := time.Time{}
 	done, err := n.Member.Reindex(r.Context(), o.Asker, o.Anew, func(k exchange.Reindexed) error {
 		if time.Since(told) < progressEvery {

@@ -72,10 +72,7 @@ func begin(b []byte) *wire.Reader {
 
 func (l *Log) encode() []byte {
 	var w wire.Writer
-	w.U8(version)
-	w.Bytes([]byte(l.Chart))
-	w.U8(uint8(l.Section))
-	w.Fixed(l.Log[:])
+	writeOrigin(&w, l.Chart, l.Section, l.Log)
 	w.U64(l.Seen)
 	w.U64(l.Until)
 	w.U32(uint32(len(l.Lacks)))
@@ -87,8 +84,8 @@ func (l *Log) encode() []byte {
 
 func decodeLog(b []byte) (*Log, error) {
 	r := begin(b)
-	l := &Log{Chart: string(r.Bytes(maxText)), Section: readSection(r)}
-	r.Fixed(l.Log[:])
+	l := &Log{}
+	l.Chart, l.Section, l.Log = readOrigin(r)
 	l.Seen, l.Until = r.U64(), r.U64()
 	for n := range r.Count(maxLacks, 8) {
 		e := r.U64()
@@ -100,20 +97,27 @@ func decodeLog(b []byte) (*Log, error) {
 	return l, r.End()
 }
 
-func readSection(r *wire.Reader) section.Section {
-	s := section.Section(r.U8())
+// writeOrigin begins the row of a log, and of a resource: with the version and where it is from.
+func writeOrigin(w *wire.Writer, chart string, s section.Section, log key.Log) {
+	w.U8(version)
+	w.Bytes([]byte(chart))
+	w.U8(uint8(s))
+	w.Fixed(log[:])
+}
+
+// readOrigin reads what follows the version.
+func readOrigin(r *wire.Reader) (chart string, s section.Section, log key.Log) {
+	chart, s = string(r.Bytes(maxText)), section.Section(r.U8())
 	if !s.Valid() {
 		r.Fail(fmt.Errorf("%v: %w", s, wire.ErrNonCanonical))
 	}
-	return s
+	r.Fixed(log[:])
+	return chart, s, log
 }
 
 func (x *resource) encode() []byte {
 	var w wire.Writer
-	w.U8(version)
-	w.Bytes([]byte(x.Chart))
-	w.U8(uint8(x.Section))
-	w.Fixed(x.Log[:])
+	writeOrigin(&w, x.Chart, x.Section, x.Log)
 	w.Bytes([]byte(x.Type))
 	w.Bytes([]byte(x.ID))
 	w.U32(uint32(len(x.versions)))
@@ -139,8 +143,8 @@ func (x *resource) encode() []byte {
 
 func decodeResource(b []byte) (*resource, error) {
 	r := begin(b)
-	x := &resource{Chart: string(r.Bytes(maxText)), Section: readSection(r)}
-	r.Fixed(x.Log[:])
+	x := &resource{}
+	x.Chart, x.Section, x.Log = readOrigin(r)
 	x.Type, x.ID = string(r.Bytes(maxText)), string(r.Bytes(maxText))
 	for n := range r.Count(maxList, 8+32+1+4+4) {
 		v := noted{entry: r.U64()}

@@ -4,10 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"net/http"
 
 	"github.com/spf13/cobra"
 
@@ -84,27 +81,13 @@ func (m *member) reindex(ctx context.Context, o node.ReindexOrder, each func(*no
 	if err != nil {
 		return err
 	}
-	resp, err := m.open(ctx, operator(), http.MethodPost, node.ControlPrefix+"index", bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	lines := json.NewDecoder(resp.Body)
-	for {
-		var l node.ReindexLine
-		err := lines.Decode(&l)
+	return eachLine(ctx, m, "index", bytes.NewReader(body), func(l *node.ReindexLine) error {
 		switch {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return fmt.Errorf("%s: %w: %w", m.config.Name, errAway, err)
 		case l.NoQuorum:
 			return fmt.Errorf("%s: %w", m.config.Name, consensus.ErrNoQuorum)
 		case l.Error != "":
 			return fmt.Errorf("%s: completing the index: %s", m.config.Name, l.Error)
 		}
-		if err := each(&l); err != nil {
-			return err
-		}
-	}
+		return each(l)
+	})
 }

@@ -104,24 +104,32 @@ func looked(k *exchange.Checked) string {
 
 // verify has the member look, and hands on each line as it comes.
 func (m *member) verify(ctx context.Context, what string, each func(*node.VerifyLine) error) error {
-	resp, err := m.open(ctx, operator(), http.MethodPost, node.ControlPrefix+what, nil)
+	return eachLine(ctx, m, what, nil, func(l *node.VerifyLine) error {
+		switch {
+		case l.NoQuorum:
+			return fmt.Errorf("%s: all was looked at but the newest state, which is not signed: %w", m.config.Name, consensus.ErrNoQuorum)
+		case l.Error != "":
+			return fmt.Errorf("%s: verifying: %s", m.config.Name, l.Error)
+		}
+		return each(l)
+	})
+}
+
+// eachLine asks the member for what may take hours, and hands on each line of the answer as it comes.
+func eachLine[L any](ctx context.Context, m *member, what string, body io.Reader, each func(*L) error) error {
+	resp, err := m.open(ctx, operator(), http.MethodPost, node.ControlPrefix+what, body)
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
 	lines := json.NewDecoder(resp.Body)
 	for {
-		var l node.VerifyLine
-		err := lines.Decode(&l)
-		switch {
+		var l L
+		switch err := lines.Decode(&l); {
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
 			return fmt.Errorf("%s: %w: %w", m.config.Name, errAway, err)
-		case l.NoQuorum:
-			return fmt.Errorf("%s: all was looked at but the newest state, which is not signed: %w", m.config.Name, consensus.ErrNoQuorum)
-		case l.Error != "":
-			return fmt.Errorf("%s: verifying: %s", m.config.Name, l.Error)
 		}
 		if err := each(&l); err != nil {
 			return err
