@@ -3,7 +3,6 @@ package exchange
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -114,7 +113,7 @@ func dayOf(r *fhir.Resource) (string, error) {
 			Start string `json:"start"`
 		} `json:"effectivePeriod"`
 	}
-	if err := json.Unmarshal(r.Raw(), &o); err != nil {
+	if err := r.Read(&o); err != nil {
 		return "", err
 	}
 	at := cmp.Or(o.DateTime, o.Instant, o.Period.Start)

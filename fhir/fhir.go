@@ -14,9 +14,11 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"reflect"
 	"slices"
 	"sync"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -46,6 +48,22 @@ type Resource struct {
 
 // Raw is the resource as it was received, without white space around it. It must not be modified.
 func (r *Resource) Raw() []byte { return r.raw }
+
+// Read reads elements into v, a pointer to an empty struct with json tags. Names have one case in FHIR: a resource in which provIsion might be taken for
+// provision, as many programs do, is refused, and so is an element of another type.
+func (r *Resource) Read(v any) error {
+	if err := json.Unmarshal(r.raw, v); err != nil {
+		return err
+	}
+	loosely := reflect.New(reflect.TypeOf(v).Elem()).Interface()
+	if err := json.Unmarshal(r.raw, loosely, json.MatchCaseInsensitiveNames(true)); err != nil {
+		return err
+	}
+	if !reflect.DeepEqual(v, loosely) {
+		return errors.New("the name of an element is written in another case than FHIR has it")
+	}
+	return nil
+}
 
 // Type is the resource type, "Observation".
 func (r *Resource) Type() string { return r.kind }

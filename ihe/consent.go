@@ -78,7 +78,10 @@ type (
 		Provision         []provisionIn   `json:"provision"`
 		ModifierExtension json.RawMessage `json:"modifierExtension"`
 	}
-	periodIn    struct{ Start, End string }
+	periodIn struct {
+		Start string `json:"start"`
+		End   string `json:"end"`
+	}
 	referenceIn struct {
 		Reference  string     `json:"reference"`
 		Identifier identifier `json:"identifier"`
@@ -103,8 +106,8 @@ func ReadPolicy(r *fhir.Resource) (*Policy, error) {
 	if len(r.Raw()) > MaxConsent {
 		return nil, wrong(fhir.Invalid, "provision", "has more than is read: a Consent here has at most %d bytes", MaxConsent)
 	}
-	if err := json.Unmarshal(r.Raw(), &in); err != nil {
-		return nil, wrong(fhir.Invalid, "provision", "an element has another type than FHIR gives it")
+	if err := r.Read(&in); err != nil {
+		return nil, wrong(fhir.Invalid, "provision", "an element has another type than FHIR gives it, or its name another case")
 	}
 	for _, missing := range []struct {
 		at string

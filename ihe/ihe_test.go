@@ -214,6 +214,21 @@ func TestAPolicyThatTheLedgerCantExpressIsRefused(t *testing.T) {
 	}
 }
 
+// What one reader takes for an element and another doesn't would be two consents.
+func TestAConsentWithANameInAnotherCaseIsNotRead(t *testing.T) {
+	good := string(consentOf(base + class("labs")))
+	for _, c := range [][2]string{{`"status"`, `"statUs"`}, {`"provision"`, `"Provision"`}, {`"class"`, `"Class"`}, {`"purpose"`, `"purPose"`}, {`"status"`, `"Status":"inactive","status"`}} {
+		bad := strings.Replace(good, c[0], c[1], 1)
+		r, err := fhir.Parse([]byte(bad))
+		if err != nil || bad == good {
+			t.Fatalf("%s: %v", c[1], err)
+		}
+		if p, err := ihe.ReadPolicy(r); err == nil {
+			t.Errorf("%s was read as %+v", c[1], p)
+		}
+	}
+}
+
 func TestAnotherStatusChangesNoOtherByte(t *testing.T) {
 	in := `{"resourceType":"Consent", "x":{"status":"a"},"status" : "active" ,"provision":{"n":1.50}}`
 	got, err := ihe.WithStatus([]byte(in), "inactive")
@@ -230,6 +245,7 @@ func FuzzReadPolicy(f *testing.F) {
 		base + `,"data":[{"meaning":"instance","reference":{"reference":"Observation/1"}}]`} {
 		f.Add(consentOf(p))
 	}
+	f.Add(bytes.Replace(consentOf(base), []byte("status"), []byte("statUs"), 1))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		r, err := fhir.Parse(raw)
 		if err != nil || r.Type() != "Consent" || !ihe.IsPrivacy(r) {
