@@ -227,7 +227,7 @@ func (r *Reading) when(at map[string]string) bool {
 	r.from, errs[0] = time.Parse(layout, at["startDate"])
 	r.to, errs[1] = time.Parse(layout, at["endDate"])
 	r.source = sourceName(at["sourceName"])
-	return errors.Join(errs[:]...) == nil && !r.to.Before(r.from) && r.from.Year() > 0
+	return errors.Join(errs[:]...) == nil && !r.to.Before(r.from) && tellable(r.from) && tellable(r.to)
 }
 
 // sourceName is the name of a device or an app as it is told.

@@ -82,8 +82,10 @@ func TestABloodPressureIsOneReadingOfItsCorrelation(t *testing.T) {
 
 func TestWhatCantBeToldIsLeftOutAndCounted(t *testing.T) {
 	got, left := readings(t, strings.NewReader(head+record("AppleExerciseTime", "min", "1", at, at)+record("HeartRate", "beats", "61", at, at)+record("HeartRate", "count/min", "many", at, at)+
-		record("HeartRate", "count/min", "61", "yesterday", at)+record("HeartRate", "count/min", "61", at, "2026-03-01 08:30:00 +0100")+record("StepCount", "count", "7", at, "2026-03-02 08:31:00 +0100")+"</HealthData>"))
-	if len(got) != 1 || left != 5 || !strings.Contains(got[0], `"effectivePeriod":{"end":"2026-03-02T08:31:00+01:00","start":"2026-03-02T08:30:00+01:00"}`) {
+		record("HeartRate", "count/min", "61", "yesterday", at)+record("HeartRate", "count/min", "61", at, "2026-03-01 08:30:00 +0100")+
+		record("HeartRate", "count/min", "61", "2026-03-02 08:30:00 +1500", at)+record("HeartRate", "count/min", "61", at, "2026-03-02 08:31:00 -2300")+
+		record("StepCount", "count", "7", at, "2026-03-02 08:31:00 +0100")+"</HealthData>"))
+	if len(got) != 1 || left != 7 || !strings.Contains(got[0], `"effectivePeriod":{"end":"2026-03-02T08:31:00+01:00","start":"2026-03-02T08:30:00+01:00"}`) {
 		t.Errorf("got %s, %d left", got, left)
 	}
 }

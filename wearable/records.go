@@ -243,7 +243,13 @@ func moment(at, zone any) (time.Time, bool) {
 		return t, false
 	}
 	t = t.In(time.FixedZone("", offset))
-	return t, offset%60 == 0 && offset >= -maxOffset && offset <= maxOffset && t.Year() > 0 && t.Year() < 10_000
+	return t, tellable(t)
+}
+
+// tellable tells whether FHIR can write the time with its zone.
+func tellable(t time.Time) bool {
+	_, offset := t.Zone()
+	return offset%60 == 0 && offset >= -maxOffset && offset <= maxOffset && t.Year() > 0 && t.Year() < 10_000
 }
 
 // sourceOf is the device that made a record, or else the app.
