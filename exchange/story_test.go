@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -34,27 +35,35 @@ type world struct {
 
 const testTime = 4 * time.Minute
 
-// shared is the network of four validators on which all tests of the package run, each with patients of its own.
-var shared *testnet.Net
+// shared is the network of four validators on which all tests of the package run, each with patients of its own. The first that asks founds it.
+var (
+	shared *testnet.Net
+	found  = sync.OnceFunc(func() {
+		dir, err := os.MkdirTemp("", "exchange")
+		if err == nil {
+			shared, err = testnet.Found(dir, 4, 0)
+		}
+		if err != nil {
+			panic(err)
+		}
+	})
+)
 
 func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "exchange")
-	if err == nil {
-		shared, err = testnet.Found(dir, 4, 0)
-	}
-	code := 1
-	if err == nil {
-		code = m.Run()
-		err = shared.Close()
-	}
-	if err = errors.Join(err, os.RemoveAll(dir)); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
+	code := m.Run()
+	if shared != nil {
+		if err := errors.Join(shared.Close(), os.RemoveAll(shared.Dir)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
 	}
 	os.Exit(code)
 }
 
-func newWorld() *world { return &world{Net: shared} }
+func newWorld() *world {
+	found()
+	return &world{Net: shared}
+}
 
 // newPatient enrols a patient with an own ring, through the home service over HTTP.
 func (w *world) newPatient(t testing.TB, ctx context.Context) *exchange.Patient {
