@@ -391,6 +391,41 @@ func testServices(t *testing.T, c clinic) {
 		}
 	})
 
+	t.Run("and with one that two could read differently", func(t *testing.T) {
+		now := time.Now()
+		claims := func() string {
+			return fmt.Sprintf(`{"iss":"registry","sub":"registry","aud":%q,"exp":%d,"jti":%q}`, c.url()+"/auth/token", now.Add(4*time.Minute).Unix(), rand.Text())
+		}
+		const header = `{"alg":"ES384","typ":"JWT","kid":"registry-1"}`
+		if a := c.post("/auth/token", service("system/Patient.rs", inline.sign(t, header, claims())), ""); a.status != http.StatusOK {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		more := func(what string) string { return strings.TrimSuffix(claims(), "}") + "," + what + "}" }
+		good := inline.sign(t, header, claims())
+		for name, assertion := range map[string]string{
+			"a claim twice":                 inline.sign(t, header, more(`"sub":"registry"`)),
+			"an audience in another case":   inline.sign(t, header, more(`"AUD":"https://other.example/token"`)),
+			"a jti in another case":         inline.sign(t, header, more(`"Jti":"x"`)),
+			"a purpose in another case":     inline.sign(t, header, more(`"extensions":{"hl7-b2b":{"Purpose_Of_Use":["HRESCH"]}}`)),
+			"an unknown claim twice":        inline.sign(t, header, more(`"x":1,"x":2`)),
+			"an exp in a string":            inline.sign(t, header, strings.Replace(claims(), `"exp":`, `"exp":"1","nbf":`, 1)),
+			"bytes that are no UTF-8":       inline.sign(t, header, more("\"x\":\"\xff\"")),
+			"half of a letter":              inline.sign(t, header, more(`"x":"\ud800"`)),
+			"more after its end":            inline.sign(t, header, claims()+"{}"),
+			"a kid in another case":         inline.sign(t, `{"alg":"ES384","typ":"JWT","kid":"registry-1","Kid":"x"}`, claims()),
+			"a kid twice":                   inline.sign(t, `{"alg":"ES384","typ":"JWT","kid":"x","kid":"registry-1"}`, claims()),
+			"what must be understood":       inline.sign(t, `{"alg":"ES384","typ":"JWT","kid":"registry-1","crit":["x"],"x":1}`, claims()),
+			"claims that are not in base64": inline.sign(t, `{"alg":"ES384","typ":"JWT","kid":"registry-1","b64":true}`, claims()),
+			"a line break":                  good[:9] + "\n" + good[9:],
+			"padding":                       good + "=",
+			"a fourth part":                 good + ".",
+		} {
+			if a := c.post("/auth/token", service("system/Patient.rs", assertion), ""); a.status != http.StatusUnauthorized || a.text("error") != "invalid_client" {
+				t.Errorf("%s: got %d %s", name, a.status, a.body)
+			}
+		}
+	})
+
 	t.Run("and with any other request", func(t *testing.T) {
 		good := func() url.Values { return service("system/Patient.rs", inline.assert(t, c, nil, nil)) }
 		for name, x := range map[string]struct {
@@ -430,11 +465,18 @@ func testServices(t *testing.T, c clinic) {
 	})
 
 	t.Run("until they are removed, or fail too often", func(t *testing.T) {
+		token := c.post("/auth/token", service("system/Patient.rs", inline.assert(t, c, nil, nil)), "").text("access_token")
+		if a := c.get("/fhir/Patient/"+chart, token); a.status != http.StatusOK {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
 		if err := c.node().Smart.Remove("registry"); err != nil {
 			t.Fatal(err)
 		}
 		if a := c.post("/auth/token", service("system/Patient.rs", inline.assert(t, c, nil, nil)), ""); a.text("error") != "invalid_client" {
 			t.Errorf("got %d %s", a.status, a.body)
+		}
+		if a := c.get("/fhir/Patient/"+chart, token); a.status != http.StatusUnauthorized {
+			t.Errorf("with the token of one that was removed: %d %s", a.status, a.body)
 		}
 		for i := 0; ; i++ {
 			a := c.post("/auth/token", url.Values{"grant_type": {"refresh_token"}, "client_id": {"guess"}, "refresh_token": {"a.b"}}, "")
@@ -716,6 +758,28 @@ func testLaunches(t *testing.T, c clinic) {
 		if x := a.refresh(first.text("refresh_token"), ""); x.text("error") != "invalid_grant" {
 			t.Errorf("the code came twice, and its refresh token is still good: %d", x.status)
 		}
+		if x := c.get("/fhir/Patient/"+hers, first.text("access_token")); x.status != http.StatusUnauthorized {
+			t.Errorf("the code came twice, and its access token is still good: %d", x.status)
+		}
+	})
+
+	t.Run("a revoked access token is refused at once, and no other of its line", func(t *testing.T) { testRevoked(t, c, operator, hers, number) })
+
+	t.Run("a refresh token has one spelling", func(t *testing.T) {
+		a := c.app("chart")
+		token := a.redeem(a.code(a.wish(scopes), number)).text("refresh_token")
+		for _, x := range []string{token + "=", token + "\n", token + ".", strings.Replace(token, ".", "=.", 1), strings.Replace(token, ".", "", 1), strings.ReplaceAll(token, ".", ".."), token[:43] + ".x"} {
+			if got := a.refresh(x, ""); got.text("error") != "invalid_grant" {
+				t.Errorf("%q: %d %s", x, got.status, got.body)
+			}
+			if got := c.post("/auth/introspect", url.Values{"token": {x}}, operator); got.json()["active"] != false {
+				t.Errorf("introspection of %q: %s", x, got.body)
+			}
+			c.post("/auth/revoke", url.Values{"client_id": {"chart"}, "token": {x}}, "")
+		}
+		if x := a.refresh(token, ""); x.status != http.StatusOK {
+			t.Errorf("what is no token ended a line: %d %s", x.status, x.body)
+		}
 	})
 
 	t.Run("a revoked refresh token is good no more", func(t *testing.T) {
@@ -789,6 +853,7 @@ func testLaunches(t *testing.T, c clinic) {
 	})
 
 	t.Run("by fhirclient, unmodified", func(t *testing.T) { launchFHIRClient(t, c, hers, number) })
+	t.Run("in a browser, by keyboard, on a small screen", func(t *testing.T) { browse(t, c, operator, hers, number) })
 
 	t.Run("who has no role here, and who says no, gives nothing", func(t *testing.T) {
 		a := c.app("chart")
