@@ -175,12 +175,12 @@ func TestATokenReachesWhatItsScopesCover(t *testing.T) {
 		}
 	})
 
-	t.Run("and no way leads around to another patient", func(t *testing.T) { noWayAround(t, d, hers, his, herThings, hisThings) })
+	t.Run("and no way leads around to another patient", func(t *testing.T) { noWayAround(t, d, hers, his, herThings, hisThings, true) })
 	t.Run("nor where there is an index across patients", func(t *testing.T) {
 		c := crowd{t: t, net: net}
 		c.lookAcross(0, panel.All)
 		d.t, d.node = t, net.Nodes[0]
-		noWayAround(t, d, hers, his, herThings, hisThings)
+		noWayAround(t, d, hers, his, herThings, hisThings, false)
 	})
 }
 

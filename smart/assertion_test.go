@@ -37,11 +37,10 @@ func (s system) sign(t testing.TB, header, claims string) string {
 	return text + "." + base64.RawURLEncoding.EncodeToString(sig[:])
 }
 
-// FuzzAssertion has a registered client sign whatever comes: what is taken says one thing to every reader.
-func FuzzAssertion(f *testing.F) {
-	const at = "https://fhir.st-elena.example"
-	noon := time.Unix(1_700_000_000, 0)
-	client := newSystem(f, "registry", jose.ES384)
+// registry is a registered client and a server that has no member behind it: taken tells whether an assertion proves who its sender is. Then
+// it is the scope that is refused.
+func registry(f testing.TB) (client system, taken func(t testing.TB, assertion string) bool) {
+	client = newSystem(f, "registry", jose.ES384)
 	ring, err := keyring.Create(filepath.Join(f.TempDir(), "ring"), []byte("correct horse battery staple"))
 	if err != nil {
 		f.Fatal(err)
@@ -51,7 +50,7 @@ func FuzzAssertion(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Cleanup(func() { db.Close() })
-	s, err := smart.Open(smart.Config{Ring: ring, DB: db, URL: at, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return noon }})
+	s, err := smart.Open(smart.Config{Ring: ring, DB: db, URL: registryAt, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return noon }})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -65,8 +64,7 @@ func FuzzAssertion(f *testing.F) {
 	mux := http.NewServeMux()
 	s.Handle(mux)
 	n := 0
-	// taken tells whether an assertion proves who its sender is: then it is the scope that is refused.
-	taken := func(t testing.TB, assertion string) bool {
+	return client, func(t testing.TB, assertion string) bool {
 		t.Helper()
 		r := httptest.NewRequest("POST", "/auth/token", strings.NewReader(service("system/Condition.rs", assertion).Encode()))
 		r.Header.Set("Content-Type", formType)
@@ -75,14 +73,61 @@ func FuzzAssertion(f *testing.F) {
 		w := httptest.NewRecorder()
 		mux.ServeHTTP(w, r)
 		a := answer{w.Code, w.Header(), w.Body.Bytes()}
-		if code := a.text("error"); code != "invalid_client" && code != "invalid_scope" && code != "invalid_request" {
+		if code := a.text("error"); code != "invalid_client" && code != "invalid_scope" && code != "invalid_request" && code != "invalid_grant" {
 			t.Fatalf("got %d %s", a.status, a.body)
 		}
 		return a.text("error") == "invalid_scope"
 	}
+}
 
-	header := `{"alg":"ES384","typ":"JWT","kid":"registry-1"}`
-	claims := `{"iss":"registry","sub":"registry","aud":"` + at + `/auth/token","exp":1700000200,"jti":"%s"}`
+const (
+	registryAt     = "https://fhir.st-elena.example"
+	registryHeader = `{"alg":"ES384","typ":"JWT","kid":"registry-1"}`
+	registryClaims = `{"iss":"registry","sub":"registry","aud":"` + registryAt + `/auth/token","exp":1700000200,"jti":"%s"}`
+)
+
+var noon = time.Unix(1_700_000_000, 0)
+
+func TestAnAssertionThatTwoCouldReadDifferentlyIsRefused(t *testing.T) {
+	client, taken := registry(t)
+	const header = registryHeader
+	claims := func() string { return fmt.Sprintf(registryClaims, rand.Text()) }
+	more := func(what string) string { return strings.TrimSuffix(claims(), "}") + "," + what + "}" }
+	if !taken(t, client.sign(t, header, claims())) || !taken(t, client.sign(t, header, more(`"x":1`))) {
+		t.Fatal("a good one is refused")
+	}
+	good := client.sign(t, header, claims())
+	for name, assertion := range map[string]string{
+		"a claim twice":                 client.sign(t, header, more(`"sub":"registry"`)),
+		"an audience in another case":   client.sign(t, header, more(`"AUD":"https://other.example/token"`)),
+		"a jti in another case":         client.sign(t, header, more(`"Jti":"x"`)),
+		"a purpose in another case":     client.sign(t, header, more(`"extensions":{"hl7-b2b":{"Purpose_Of_Use":["HRESCH"]}}`)),
+		"an unknown claim twice":        client.sign(t, header, more(`"x":1,"x":2`)),
+		"an exp in a string":            client.sign(t, header, strings.Replace(claims(), `"exp":`, `"exp":"1","nbf":`, 1)),
+		"bytes that are no UTF-8":       client.sign(t, header, more("\"x\":\"\xff\"")),
+		"half of a letter":              client.sign(t, header, more(`"x":"\ud800"`)),
+		"more after its end":            client.sign(t, header, claims()+"{}"),
+		"a kid in another case":         client.sign(t, `{"alg":"ES384","typ":"JWT","kid":"registry-1","Kid":"x"}`, claims()),
+		"a kid twice":                   client.sign(t, `{"alg":"ES384","typ":"JWT","kid":"x","kid":"registry-1"}`, claims()),
+		"what must be understood":       client.sign(t, `{"alg":"ES384","typ":"JWT","kid":"registry-1","crit":["x"],"x":1}`, claims()),
+		"claims that are not in base64": client.sign(t, `{"alg":"ES384","typ":"JWT","kid":"registry-1","b64":true}`, claims()),
+		"a line break":                  good[:9] + "\n" + good[9:],
+		"padding":                       good + "=",
+		"a fourth part":                 good + ".",
+	} {
+		if taken(t, assertion) {
+			t.Errorf("%s: it is taken", name)
+		}
+	}
+	if !taken(t, good) {
+		t.Error("a good one was used by what was refused")
+	}
+}
+
+// FuzzAssertion has a registered client sign whatever comes: what is taken says one thing to every reader.
+func FuzzAssertion(f *testing.F) {
+	client, taken := registry(f)
+	header, claims := registryHeader, registryClaims
 	if !taken(f, client.sign(f, header, fmt.Sprintf(claims, "first"))) {
 		f.Fatal("a good assertion is refused")
 	}

@@ -24,16 +24,26 @@ async function main(wish) {
       const context = await browser.newContext({ viewport: { width, height: 640 }, colorScheme: scheme });
       context.setDefaultTimeout(20000);
       const page = await context.newPage();
-      page.on("console", (m) => { if (["error", "warning"].includes(m.type()) && !m.text().includes("422")) complaints.push(m.text()); });
+      page.on("console", (m) => { if (["error", "warning"].includes(m.type()) && !/^Failed to load resource: .* status of 4/.test(m.text())) complaints.push(m.text()); });
       page.on("pageerror", (e) => complaints.push(String(e)));
-      const shows = async (title) => {
+      const shows = async (title, more = "") => {
         await page.getByRole("heading", { level: 1, name: title }).waitFor();
-        if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/${scheme}-${title.replace(/\W+/g, "-")}.png`, fullPage: true });
+        if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/${scheme}-${title.replace(/\W+/g, "-")}${more}.png`, fullPage: true });
         const bad = await page.evaluate((width) => {
           const wrong = [];
           if (document.documentElement.scrollWidth > width) wrong.push(`it is ${document.documentElement.scrollWidth} px wide`);
           if (getComputedStyle(document.querySelector("main")).maxWidth === "none") wrong.push("its style sheet is not there");
-          for (const e of document.querySelectorAll("button, input:not([type=hidden])")) if (e.getBoundingClientRect().height < 44) wrong.push(`${e.textContent || e.name} is too low for a finger`);
+          for (const e of document.querySelectorAll("button, input:not([type=hidden])")) {
+            if (e.getBoundingClientRect().height < 44) wrong.push(`${e.textContent || e.name} is too low for a finger`);
+            const seen = (c) => { // relative luminance (WCAG 2.2)
+              const [r, g, b] = c.match(/[\d.]+/g).map((v) => v / 255).map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+              return 0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05;
+            };
+            const style = getComputedStyle(e);
+            const under = style.backgroundColor === "rgba(0, 0, 0, 0)" ? getComputedStyle(document.querySelector("main")).backgroundColor : style.backgroundColor;
+            const [low, high] = [seen(style.color), seen(under)].sort((a, b) => a - b);
+            if (high / low < 4.5) wrong.push(`${e.textContent || e.name} is hard to read: ${(high / low).toFixed(1)} to 1`);
+          }
           return wrong;
         }, width);
         complaints.push(...bad.map((b) => `${title}: ${b}`));
@@ -72,7 +82,9 @@ async function main(wish) {
         await page.keyboard.type("urn:x|nobody"); // the field has the focus
         await page.keyboard.press("Enter");
         await page.getByRole("alert").waitFor();
-        await shows("Which patient is Browser for?");
+        await shows("Which patient is Browser for?", "-again");
+        if (await page.evaluate(() => document.activeElement.value) !== "urn:x|nobody") complaints.push("what was typed is gone");
+        await page.keyboard.press("Control+A");
         await page.keyboard.type(wish.number);
         await page.keyboard.press("Enter");
         await shows("Allow Browser to work for you?");
