@@ -22,6 +22,8 @@ type Access struct {
 	Scopes  scope.Set
 	Client  string    // the registered software that got the token; "" for one that the member's operator made
 	Patient string    // chart of the launch; scopes of a patient reach no other
+	Line    string    // what the token came of, as a name that says nothing: what ends a line ends its tokens. "" for none
+	ID      string    // of the token; set by ReadToken
 	Expires time.Time // set by ReadToken
 }
 

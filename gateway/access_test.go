@@ -12,6 +12,7 @@ import (
 
 	"vitalog/gateway"
 	"vitalog/internal/testnet"
+	"vitalog/panel"
 	"vitalog/scope"
 )
 
@@ -41,7 +42,8 @@ const (
 )
 
 func TestATokenReachesWhatItsScopesCover(t *testing.T) {
-	d := desk{t, testnet.Start(t, 1, 0).Nodes[0], okafor}
+	net := testnet.Start(t, 1, 0)
+	d := desk{t, net.Nodes[0], okafor}
 	hers, herThings := d.enrol(11)
 	his, hisThings := d.enrol(12)
 	post := func(form, patient string) string {
@@ -171,6 +173,14 @@ func TestATokenReachesWhatItsScopesCover(t *testing.T) {
 				t.Errorf("with a filter by category: %s", e.Resource)
 			}
 		}
+	})
+
+	t.Run("and no way leads around to another patient", func(t *testing.T) { noWayAround(t, d, hers, his, herThings, hisThings, true) })
+	t.Run("nor where there is an index across patients", func(t *testing.T) {
+		c := crowd{t: t, net: net}
+		c.lookAcross(0, panel.All)
+		d.t, d.node = t, net.Nodes[0]
+		noWayAround(t, d, hers, his, herThings, hisThings, false)
 	})
 }
 

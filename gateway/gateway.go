@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -17,12 +18,13 @@ import (
 type Config struct {
 	Member    *exchange.Member
 	Directory *directory.Directory
-	Base      string               // address of the FHIR endpoint without slash at the end: https://fhir.st-elena.example/fhir. Tokens are for it, links begin with it
-	Tokens    key.Verifier         // of the key that tokens are signed with
-	Ready     func() error         // nil error: writes and reads can be served; the error's text is public. Default: always ready
-	Stalled   func() time.Duration // how long the network has agreed on nothing although something waits. Default: requests wait as long as their clients
-	Log       *slog.Logger         // default: slog.Default()
-	Now       func() time.Time     // default: time.Now
+	Base      string                     // address of the FHIR endpoint without slash at the end: https://fhir.st-elena.example/fhir. Tokens are for it, links begin with it
+	Tokens    key.Verifier               // of the key that tokens are signed with
+	Revoked   func(Access) (bool, error) // whether what ReadToken read was taken back since. Default: nothing is
+	Ready     func() error               // nil error: writes and reads can be served; the error's text is public. Default: always ready
+	Stalled   func() time.Duration       // how long the network has agreed on nothing although something waits. Default: requests wait as long as their clients
+	Log       *slog.Logger               // default: slog.Default()
+	Now       func() time.Time           // default: time.Now
 
 	Subscriptions *subscription.Book // default: none are taken
 	Validation    Validation         // which of R4's rules are asked of what is written. Default: Lenient
@@ -40,6 +42,9 @@ type gateway struct {
 
 // New is the gateway's handler. The server around it sets the deadlines for headers and bodies.
 func New(c Config) http.Handler {
+	if c.Revoked == nil {
+		c.Revoked = func(Access) (bool, error) { return false, nil }
+	}
 	if c.Ready == nil {
 		c.Ready = func() error { return nil }
 	}
@@ -182,6 +187,13 @@ func (g *gateway) asker(r *http.Request) (Access, error) {
 	access, err := ReadToken(g.Tokens, g.Member.Name(), g.Base, strings.TrimSpace(token), g.Now())
 	if err != nil {
 		return Access{}, &problem{status: http.StatusUnauthorized, code: "security", text: "Access token refused: " + err.Error() + "."}
+	}
+	revoked, err := g.Revoked(access)
+	if err != nil {
+		return Access{}, fmt.Errorf("whether a token was revoked: %w", err)
+	}
+	if revoked {
+		return Access{}, &problem{status: http.StatusUnauthorized, code: "security", text: "Access token refused: it was revoked; sign in again."}
 	}
 	return access, nil
 }

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -27,6 +29,7 @@ const (
 
 const (
 	tokenType     = "at+jwt" // RFC 9068
+	tokenHeader   = `{"alg":"EdDSA","typ":"at+jwt"}`
 	algorithm     = jose.EdDSA
 	tokenIDLength = 16
 )
@@ -43,9 +46,10 @@ type claims struct {
 	Scope    string `json:"scope"`
 	Client   string `json:"client_id,omitempty"`
 	Patient  string `json:"patient,omitempty"`
-	Audience string `json:"aud"` // base address of the gateway
-	Issued   int64  `json:"iat"` // Unix time, s
-	Expires  int64  `json:"exp"` // Unix time, s
+	Line     string `json:"line,omitempty"` // what it came of: all tokens of a line end with it
+	Audience string `json:"aud"`            // base address of the gateway
+	Issued   int64  `json:"iat"`            // Unix time, s
+	Expires  int64  `json:"exp"`            // Unix time, s
 	ID       string `json:"jti"`
 }
 
@@ -65,7 +69,7 @@ func IssueAccess(signer key.Signer, member, base string, who Access, ttl time.Du
 	rand.Read(id[:])
 	c := claims{
 		Issuer: member, Subject: who.Practitioner, Name: who.Name, Role: who.Role, Purpose: who.Purpose, Reason: who.Reason, Machine: who.Machine,
-		Scope: who.Scopes.String(), Client: who.Client, Patient: who.Patient,
+		Scope: who.Scopes.String(), Client: who.Client, Patient: who.Patient, Line: who.Line,
 		Audience: base, Issued: now.Unix(), Expires: now.Add(ttl).Unix(), ID: fmt.Sprintf("%x", id),
 	}
 	if _, err := c.check(member, base, now); err != nil {
@@ -87,7 +91,8 @@ func IssueAccess(signer key.Signer, member, base string, who Access, ttl time.Du
 	return jws.CompactSerialize()
 }
 
-// ReadToken checks a token that IssueAccess made for the same member and base, and says who asks. Its errors are words for the client.
+// ReadToken checks a token that IssueAccess made for the same member and base, and says who asks. Its errors are words for the client. A token
+// has one spelling: what IssueAccess would write otherwise, from the same claims, is refused. That it was revoked can't be seen in it.
 func ReadToken(public key.Verifier, member, base, token string, now time.Time) (Access, error) {
 	if len(token) > maxToken {
 		return Access{}, fmt.Errorf("the token has %d bytes, at most %d are read", len(token), maxToken)
@@ -104,24 +109,34 @@ func ReadToken(public key.Verifier, member, base, token string, now time.Time) (
 		return Access{}, fmt.Errorf("the token is not of type %s", tokenType)
 	}
 	var c claims
-	d := json.NewDecoder(bytes.NewReader(payload))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&c); err != nil || d.InputOffset() != int64(len(payload)) {
+	if err := json.Unmarshal(payload, &c); err != nil {
 		return Access{}, errors.New("the token's claims can't be read")
+	}
+	if again, err := json.Marshal(c); err != nil || !bytes.Equal(again, payload) || token != compact([]byte(tokenHeader), payload, jws.Signatures[0].Signature) {
+		return Access{}, errors.New("the token is not written as this member writes it")
 	}
 	scopes, err := c.check(member, base, now)
 	if err != nil {
 		return Access{}, err
 	}
 	who := exchange.Asker{Practitioner: c.Subject, Name: c.Name, Role: c.Role, Purpose: c.Purpose, Reason: c.Reason, Machine: c.Machine}
-	return Access{Asker: who, Scopes: scopes, Client: c.Client, Patient: c.Patient, Expires: time.Unix(c.Expires, 0)}, nil
+	return Access{Asker: who, Scopes: scopes, Client: c.Client, Patient: c.Patient, Line: c.Line, ID: c.ID, Expires: time.Unix(c.Expires, 0)}, nil
+}
+
+// compact is the one spelling of a token: base64 has others, with line breaks or with bits that nobody reads.
+func compact(header, payload, signature []byte) string {
+	b := base64.RawURLEncoding.EncodeToString
+	return b(header) + "." + b(payload) + "." + b(signature)
 }
 
 // check holds the claims against who checks them, when and where, and reads the scopes.
 func (c *claims) check(member, base string, now time.Time) (scope.Set, error) {
-	for _, s := range []string{c.Issuer, c.Subject, c.Name, c.Role, c.Reason, c.ID, c.Client, c.Patient} {
+	for _, s := range []string{c.Issuer, c.Subject, c.Name, c.Role, c.Reason, c.ID, c.Client, c.Patient, c.Line} {
 		if len(s) > maxClaim {
 			return scope.Set{}, fmt.Errorf("a claim of the token has %d bytes, at most %d are read", len(s), maxClaim)
+		}
+		if !utf8.ValidString(s) {
+			return scope.Set{}, errors.New("a claim of the token is not UTF-8")
 		}
 	}
 	switch {

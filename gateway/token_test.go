@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"encoding/base64"
 	"strings"
 	"testing"
 	"time"
@@ -76,6 +77,52 @@ func TestATokenIsGoodForItsMinutesItsMemberAndItsGatewayOnly(t *testing.T) {
 	}
 }
 
+func TestATokenHasOneSpelling(t *testing.T) {
+	parts := strings.Split(issue(t, time.Minute), ".")
+	decode := func(s string) string {
+		raw, err := base64.RawURLEncoding.DecodeString(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(raw)
+	}
+	header, claims := decode(parts[0]), decode(parts[1])
+	sign := func(header, claims string) string {
+		text := base64.RawURLEncoding.EncodeToString([]byte(header)) + "." + base64.RawURLEncoding.EncodeToString([]byte(claims))
+		sig := tokenKey.Sign([]byte(text))
+		return text + "." + base64.RawURLEncoding.EncodeToString(sig[:])
+	}
+	read := func(token string) error {
+		_, err := gateway.ReadToken(tokenKey.Public(), member, base, token, noon)
+		return err
+	}
+	good := sign(header, claims)
+	if err := read(good); err != nil {
+		t.Fatal(err)
+	}
+	const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	last := len(good) - 1
+	for name, token := range map[string]string{
+		"a claim twice":                sign(header, strings.Replace(claims, `"sub":"p-17"`, `"sub":"p-18","sub":"p-17"`, 1)),
+		"a claim in another case too":  sign(header, strings.Replace(claims, `"sub":"p-17"`, `"sub":"p-17","Sub":"p-18"`, 1)),
+		"a claim in another case":      sign(header, strings.Replace(claims, `"sub"`, `"SUB"`, 1)),
+		"a claim that says nothing":    sign(header, strings.Replace(claims, `"sub":"p-17"`, `"sub":"p-17","patient":""`, 1)),
+		"a claim that it doesn't know": sign(header, strings.Replace(claims, `"sub":"p-17"`, `"sub":"p-17","admin":true`, 1)),
+		"other escapes":                sign(header, strings.Replace(claims, `p-17`, `p\u002d17`, 1)),
+		"white space":                  sign(header, claims+" "),
+		"bytes after its end":          sign(header, claims+"{}"),
+		"another header":               sign(`{"typ":"at+jwt","alg":"EdDSA"}`, claims),
+		"two types":                    sign(`{"alg":"EdDSA","typ":"at+jwt","Typ":"JWT"}`, claims),
+		"a line break":                 good[:20] + "\n" + good[20:],
+		"padding":                      good + "==",
+		"bits that nobody reads":       good[:last] + string(digits[strings.IndexByte(digits, good[last])+1]),
+	} {
+		if err := read(token); err == nil {
+			t.Errorf("%s: it is taken", name)
+		}
+	}
+}
+
 func TestNoTokenIsIssuedThatWouldBeRefused(t *testing.T) {
 	for name, f := range map[string]func() (string, error){
 		"too long a life": func() (string, error) {
@@ -87,6 +134,9 @@ func TestNoTokenIsIssuedThatWouldBeRefused(t *testing.T) {
 		},
 		"no purpose": func() (string, error) {
 			return gateway.IssueToken(tokenKey, member, base, exchange.Asker{Practitioner: "p"}, time.Minute, noon)
+		},
+		"a name that is not UTF-8": func() (string, error) {
+			return gateway.IssueToken(tokenKey, member, base, exchange.Asker{Practitioner: "p", Name: "\xff", Purpose: "TREAT"}, time.Minute, noon)
 		},
 		"an unknown purpose": func() (string, error) {
 			return gateway.IssueToken(tokenKey, member, base, exchange.Asker{Practitioner: "p", Purpose: "FUN"}, time.Minute, noon)

@@ -201,17 +201,17 @@ func (n *Node) serve(dir string) error {
 
 // serveAPI opens the door to software and patients' apps.
 func (n *Node) serveAPI(dir string) error {
-	fhir := gateway.New(gateway.Config{Member: n.Member, Directory: n.Directory, Base: n.Config.URL() + "/fhir", Tokens: n.Ring.Tokens().Public(), Ready: n.Ready,
-		Stalled: func() time.Duration { return n.Chain.Status().HaltedFor }, Log: n.log, Subscriptions: n.Subscriptions, Validation: n.Config.Validation})
 	mux := http.NewServeMux()
+	if err := n.serveSmart(dir, mux); err != nil {
+		return err
+	}
+	fhir := gateway.New(gateway.Config{Member: n.Member, Directory: n.Directory, Base: n.Config.URL() + "/fhir", Tokens: n.Ring.Tokens().Public(), Revoked: n.Smart.Revoked, Ready: n.Ready,
+		Stalled: func() time.Duration { return n.Chain.Status().HaltedFor }, Log: n.log, Subscriptions: n.Subscriptions, Validation: n.Config.Validation})
 	mux.Handle("/", smart.AnyOrigin(fhir))
 	if err := n.serveHL7(dir, mux, n.guarded(fhir)); err != nil {
 		return err
 	}
 	mux.Handle(home.Prefix, home.NewServer(n.Member, n.log))
-	if err := n.serveSmart(dir, mux); err != nil {
-		return err
-	}
 	mux.Handle(ControlPrefix, n.control())
 	l, err := net.Listen("tcp", n.Config.API)
 	if err != nil {

@@ -6,13 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -31,14 +29,14 @@ var algorithmNames = []string{"RS384", "ES384"}
 
 // assertion is what a client's JWT says (RFC 7523, SMART Backend Services).
 type assertion struct {
-	Issuer     string      `json:"iss"`
-	Subject    string      `json:"sub"`
-	Audience   audience    `json:"aud"`
-	Expires    json.Number `json:"exp"`
-	Issued     json.Number `json:"iat"`
-	NotBefore  json.Number `json:"nbf"`
-	ID         string      `json:"jti"`
-	Extensions extensions  `json:"extensions"`
+	Issuer     string     `json:"iss"`
+	Subject    string     `json:"sub"`
+	Audience   audience   `json:"aud"`
+	Expires    *float64   `json:"exp"`
+	Issued     *float64   `json:"iat"`
+	NotBefore  *float64   `json:"nbf"`
+	ID         string     `json:"jti"`
+	Extensions extensions `json:"extensions"`
 }
 
 // extensions carry the purpose of use: the B2B object of UDAP, and the claims of IHE IUA.
@@ -113,32 +111,32 @@ func (s *Server) verify(text string) (*Client, *assertion, error) {
 	if err != nil {
 		return nil, nil, badAssertion("want a JWT signed with RS384 or ES384.")
 	}
-	h := jws.Signatures[0].Protected
-	if typ, _ := h.ExtraHeaders[jose.HeaderType].(string); !strings.EqualFold(typ, "JWT") || h.KeyID == "" {
-		return nil, nil, badAssertion("want typ JWT and a kid in its header.")
+	var h header
+	a := &assertion{}
+	if err := readParts(text, &h, a); err != nil {
+		return nil, nil, badAssertion(err.Error() + ".")
 	}
-	var claimed assertion
-	if err := json.Unmarshal(jws.UnsafePayloadWithoutVerification(), &claimed); err != nil || claimed.Issuer == "" || claimed.Issuer != claimed.Subject {
+	switch {
+	case !strings.EqualFold(h.Type, "JWT") || h.KeyID == "":
+		return nil, nil, badAssertion("want typ JWT and a kid in its header.")
+	case h.Critical != nil || h.Encoded != nil:
+		return nil, nil, badAssertion("crit and b64 are not taken in its header.")
+	case a.Issuer == "" || a.Issuer != a.Subject:
 		return nil, nil, badAssertion("iss and sub are both the client_id.")
 	}
-	c, err := s.client(claimed.Issuer)
+	c, err := s.client(a.Issuer)
 	if err != nil {
 		return nil, nil, err
 	}
-	if jku, ok := h.ExtraHeaders["jku"]; ok && (c.JWKSURI == "" || jku != c.JWKSURI) {
+	if h.KeysAt != nil && (c.JWKSURI == "" || *h.KeysAt != c.JWKSURI) {
 		return nil, nil, badAssertion("jku is not the registered jwks_uri.")
 	}
-	k, err := s.keyOf(c, h.KeyID, jose.SignatureAlgorithm(h.Algorithm))
+	k, err := s.keyOf(c, h.KeyID, h.Algorithm)
 	if err != nil {
 		return nil, nil, err
 	}
-	payload, err := jws.Verify(k)
-	if err != nil {
+	if _, err := jws.Verify(k); err != nil {
 		return nil, nil, badAssertion("the signature is not by the registered key.")
-	}
-	a := &assertion{}
-	if err := json.Unmarshal(payload, a); err != nil {
-		return nil, nil, badAssertion("its claims can't be read.")
 	}
 	return c, a, s.consume(a)
 }
@@ -150,8 +148,8 @@ func (s *Server) consume(a *assertion) error {
 	if err != nil {
 		return badAssertion("exp is no time.")
 	}
-	for _, n := range []json.Number{a.Issued, a.NotBefore} {
-		if n == "" {
+	for _, n := range []*float64{a.Issued, a.NotBefore} {
+		if n == nil {
 			continue
 		}
 		if at, err := seconds(n); err != nil || at.After(now.Add(leeway)) {
@@ -185,13 +183,12 @@ func (s *Server) consume(a *assertion) error {
 	return s.store.put(assertions, name, true, exp.Add(2*leeway))
 }
 
-// seconds reads a time as a JWT has it.
-func seconds(n json.Number) (time.Time, error) {
-	f, err := n.Float64()
-	if err != nil || f < 0 || f > 1<<40 {
-		return time.Time{}, fmt.Errorf("%.20q is no time", n)
+// seconds is a time as a JWT has it.
+func seconds(n *float64) (time.Time, error) {
+	if n == nil || *n < 0 || *n > 1<<40 {
+		return time.Time{}, errors.New("no time")
 	}
-	return time.Unix(int64(f), 0), nil
+	return time.Unix(int64(*n), 0), nil
 }
 
 // keyOf is the one key of a client with that id, of the kind that the algorithm needs.
@@ -216,59 +213,4 @@ func (s *Server) keyOf(c *Client, id string, alg jose.SignatureAlgorithm) (any, 
 		return nil, badAssertion("its kid and alg lead to no key of the client's, or to several.")
 	}
 	return all[0].Key, nil
-}
-
-// fetcher gets keys from where clients registered that they are: from nowhere else, and not too often.
-type fetcher struct {
-	now func() time.Time
-	mu  sync.Mutex
-	all map[string]fetched
-}
-
-type fetched struct {
-	keys []jose.JSONWebKey
-	err  error
-	at   time.Time
-}
-
-const (
-	keysFresh = 5 * time.Minute
-	keysAgain = 10 * time.Second // between two looks for a key that wasn't there
-	keysTime  = 5 * time.Second
-	maxKeys   = 64 << 10 // bytes
-)
-
-// keys are those at an address, looked for again if none has the id.
-func (f *fetcher) keys(address, id string) ([]jose.JSONWebKey, error) {
-	f.mu.Lock()
-	have, ok := f.all[address]
-	f.mu.Unlock()
-	age := f.now().Sub(have.at)
-	known := slices.ContainsFunc(have.keys, func(k jose.JSONWebKey) bool { return k.KeyID == id })
-	if ok && (known && age < keysFresh || !known && age < keysAgain) {
-		return have.keys, have.err
-	}
-	have = fetched{at: f.now()}
-	have.keys, have.err = fetch(address)
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.all == nil || len(f.all) > maxPending {
-		f.all = map[string]fetched{}
-	}
-	f.all[address] = have
-	return have.keys, have.err
-}
-
-func fetch(address string) ([]jose.JSONWebKey, error) {
-	c := http.Client{Timeout: keysTime, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	resp, err := c.Get(address)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxKeys+1))
-	if err != nil || resp.StatusCode != http.StatusOK || len(raw) > maxKeys {
-		return nil, fmt.Errorf("keys at a client's jwks_uri: status %d, %d bytes: %w", resp.StatusCode, len(raw), errors.Join(err, errors.New("not a set of keys")))
-	}
-	return parseKeys(raw)
 }

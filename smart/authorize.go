@@ -222,7 +222,7 @@ func (s *Server) inFlow(do func(w http.ResponseWriter, r *http.Request, f *flow)
 
 // showFlow asks for the patient, then for the approval.
 func (s *Server) showFlow(w http.ResponseWriter, r *http.Request, f *flow) {
-	s.ask(w, http.StatusOK, f, "")
+	s.ask(w, http.StatusOK, f, "", "")
 }
 
 // choosePatient takes the patient whom the person named, by the number on a card or by the chart's id. Nothing is opened for it.
@@ -234,7 +234,7 @@ func (s *Server) choosePatient(w http.ResponseWriter, r *http.Request, f *flow) 
 	named, chart := strings.TrimSpace(r.PostForm.Get("patient")), ""
 	if named == "" { // to choose another
 		f.patient, f.shown = "", ""
-		s.ask(w, http.StatusOK, f, "")
+		s.ask(w, http.StatusOK, f, "", "")
 		return
 	}
 	system, value, ok := strings.Cut(named, "|")
@@ -247,10 +247,10 @@ func (s *Server) choosePatient(w http.ResponseWriter, r *http.Request, f *flow) 
 	switch {
 	case err != nil:
 		s.Log.Error("finding a patient", "error", err)
-		s.ask(w, http.StatusInternalServerError, f, "The register can't be read now. Try again.")
+		s.ask(w, http.StatusInternalServerError, f, "The register can't be read now. Try again.", named)
 		return
 	case chart == "":
-		s.ask(w, http.StatusUnprocessableEntity, f, "No patient with this number has a chart here. Check it and try again.")
+		s.ask(w, http.StatusUnprocessableEntity, f, "No patient with this number has a chart here. Check it and try again.", named)
 		return
 	}
 	f.patient, f.shown = chart, named

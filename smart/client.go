@@ -1,7 +1,6 @@
 package smart
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	exact "github.com/go-json-experiment/json"
 
 	"vitalog/exchange"
 	"vitalog/scope"
@@ -42,13 +42,8 @@ func ParseClient(raw []byte) (*Client, error) {
 		return nil, fmt.Errorf("the registration has %d bytes, at most %d are read", len(raw), maxRegistration)
 	}
 	var c Client
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&c); err != nil {
+	if err := exact.Unmarshal(raw, &c, exact.RejectUnknownMembers(true)); err != nil {
 		return nil, fmt.Errorf("the registration can't be read: %w", err)
-	}
-	if len(bytes.TrimSpace(raw[d.InputOffset():])) > 0 {
-		return nil, errors.New("the registration goes on after its end")
 	}
 	return &c, c.check()
 }
@@ -137,13 +132,19 @@ func (s *Server) Add(c *Client) error {
 	if err := c.check(); err != nil {
 		return fmt.Errorf("%w: %w", exchange.ErrInvalid, err)
 	}
-	return s.store.put(clients, c.ID, c, time.Time{})
+	if err := s.store.put(clients, c.ID, c, time.Time{}); err != nil {
+		return err
+	}
+	return s.store.drop(revoked, revokedClient+c.ID)
 }
 
-// Remove ends a client's registration, and with it all its refresh tokens.
+// Remove ends a client's registration, and with it all its tokens.
 func (s *Server) Remove(id string) error {
 	if _, err := s.client(id); err != nil {
 		return exchange.ErrNotShared
+	}
+	if err := s.store.put(revoked, revokedClient+id, true, time.Time{}); err != nil {
+		return err
 	}
 	return s.store.drop(clients, id)
 }

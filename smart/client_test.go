@@ -40,7 +40,9 @@ func TestARegistrationThatPromisesTooMuchIsRefused(t *testing.T) {
 		{`"client_id"`, `"jwks":{"keys":[]},"client_id"`, "jwks"},
 		{`"client_id"`, `"jwks":` + string(private) + `,"client_id"`, "private"},
 		{`"client_id"`, `"client_secret":"x","client_id"`, "client_secret"},
-		{`]}`, `]}{}`, "goes on"},
+		{`"client_id"`, `"Client_ID":"x","client_id"`, "Client_ID"},
+		{`"client_id"`, `"client_id":"x","client_id"`, "duplicate"},
+		{`]}`, `]}{}`, "after top-level value"},
 	} {
 		if _, err := smart.ParseClient([]byte(strings.Replace(registration, c.old, c.new, 1))); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want words with %s", c.new, err, c.want)

@@ -25,6 +25,7 @@ type view struct {
 	Person  *Person
 	Flow    string
 	CSRF    string
+	Named   string // what the person typed, to mend it
 	Patient string
 	Fixed   bool // the patient came with the launch
 	Purpose string
@@ -48,10 +49,10 @@ func (s *Server) page(w http.ResponseWriter, status int, name string, v view, to
 	}
 }
 
-// ask shows the step that is next.
-func (s *Server) ask(w http.ResponseWriter, status int, f *flow, wrong string) {
+// ask shows the step that is next. What was wrong with a patient's number is said beside it.
+func (s *Server) ask(w http.ResponseWriter, status int, f *flow, wrong, named string) {
 	to, _ := url.Parse(f.redirect)
-	v := view{Text: wrong, App: f.client.Name, Home: to.Host, Person: f.person, Flow: f.name, CSRF: f.csrf, Purpose: purposeWords[f.client.Purposes[0]], Fixed: f.launched,
+	v := view{Text: wrong, Named: named, App: f.client.Name, Home: to.Host, Person: f.person, Flow: f.name, CSRF: f.csrf, Purpose: purposeWords[f.client.Purposes[0]], Fixed: f.launched,
 		Offline: f.scopes.Has("offline_access")}
 	if f.needsPatient() {
 		s.page(w, status, "patient", v)

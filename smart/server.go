@@ -25,6 +25,8 @@ const (
 	maxPending = 10_000   // launches, flows and codes, of each
 	maxText    = 2 << 10  // bytes of one parameter
 	leeway     = 5 * time.Second
+
+	secretLength = 32 // bytes
 )
 
 // Config is what an authorization server needs. All fields without a stated default are required.
@@ -219,7 +221,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 
 // secret is a name that nobody guesses.
 func secret() string {
-	var b [32]byte
+	var b [secretLength]byte
 	rand.Read(b[:])
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }

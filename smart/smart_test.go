@@ -430,11 +430,18 @@ func testServices(t *testing.T, c clinic) {
 	})
 
 	t.Run("until they are removed, or fail too often", func(t *testing.T) {
+		token := c.post("/auth/token", service("system/Patient.rs", inline.assert(t, c, nil, nil)), "").text("access_token")
+		if a := c.get("/fhir/Patient/"+chart, token); a.status != http.StatusOK {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
 		if err := c.node().Smart.Remove("registry"); err != nil {
 			t.Fatal(err)
 		}
 		if a := c.post("/auth/token", service("system/Patient.rs", inline.assert(t, c, nil, nil)), ""); a.text("error") != "invalid_client" {
 			t.Errorf("got %d %s", a.status, a.body)
+		}
+		if a := c.get("/fhir/Patient/"+chart, token); a.status != http.StatusUnauthorized {
+			t.Errorf("with the token of one that was removed: %d %s", a.status, a.body)
 		}
 		for i := 0; ; i++ {
 			a := c.post("/auth/token", url.Values{"grant_type": {"refresh_token"}, "client_id": {"guess"}, "refresh_token": {"a.b"}}, "")
@@ -716,6 +723,28 @@ func testLaunches(t *testing.T, c clinic) {
 		if x := a.refresh(first.text("refresh_token"), ""); x.text("error") != "invalid_grant" {
 			t.Errorf("the code came twice, and its refresh token is still good: %d", x.status)
 		}
+		if x := c.get("/fhir/Patient/"+hers, first.text("access_token")); x.status != http.StatusUnauthorized {
+			t.Errorf("the code came twice, and its access token is still good: %d", x.status)
+		}
+	})
+
+	t.Run("a revoked access token is refused at once, and no other of its line", func(t *testing.T) { testRevoked(t, c, operator, hers, number) })
+
+	t.Run("a refresh token has one spelling", func(t *testing.T) {
+		a := c.app("chart")
+		token := a.redeem(a.code(a.wish(scopes), number)).text("refresh_token")
+		for _, x := range []string{token + "=", token + "\n", token + ".", strings.Replace(token, ".", "=.", 1), strings.Replace(token, ".", "", 1), strings.ReplaceAll(token, ".", ".."), token[:43] + ".x"} {
+			if got := a.refresh(x, ""); got.text("error") != "invalid_grant" {
+				t.Errorf("%q: %d %s", x, got.status, got.body)
+			}
+			if got := c.post("/auth/introspect", url.Values{"token": {x}}, operator); got.json()["active"] != false {
+				t.Errorf("introspection of %q: %s", x, got.body)
+			}
+			c.post("/auth/revoke", url.Values{"client_id": {"chart"}, "token": {x}}, "")
+		}
+		if x := a.refresh(token, ""); x.status != http.StatusOK {
+			t.Errorf("what is no token ended a line: %d %s", x.status, x.body)
+		}
 	})
 
 	t.Run("a revoked refresh token is good no more", func(t *testing.T) {
@@ -789,6 +818,7 @@ func testLaunches(t *testing.T, c clinic) {
 	})
 
 	t.Run("by fhirclient, unmodified", func(t *testing.T) { launchFHIRClient(t, c, hers, number) })
+	t.Run("in a browser, by keyboard, on a small screen", func(t *testing.T) { browse(t, c, operator, hers, number) })
 
 	t.Run("who has no role here, and who says no, gives nothing", func(t *testing.T) {
 		a := c.app("chart")

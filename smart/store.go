@@ -16,8 +16,9 @@ import (
 //	c name(client)          a registered client
 //	r name(line)            a line of refresh tokens
 //	j name(issuer, jti)     an assertion that was used
+//	v name(what)            an access token, line or client whose access tokens were revoked
 //	k name("id")            the key that ID tokens are signed with
-//	x time key              when r or j may go
+//	x time key              when r, j or v may go
 type store struct {
 	db   *kv.DB
 	ring *keyring.Ring
@@ -27,6 +28,7 @@ const (
 	clients    = "c"
 	lines      = "r"
 	assertions = "j"
+	revoked    = "v"
 	keys       = "k"
 	ends       = "x"
 )
@@ -44,6 +46,12 @@ func (s store) get(kind, name string, v any) (found bool, err error) {
 		return false, err
 	}
 	return true, s.open(k, sealed, v)
+}
+
+// has tells whether something is kept.
+func (s store) has(kind, name string) (bool, error) {
+	sealed, err := s.db.Get(s.key(kind, name))
+	return sealed != nil, err
 }
 
 func (s store) open(k, sealed []byte, v any) error {

@@ -75,7 +75,7 @@ func (s *Server) token(r *http.Request, f url.Values) (any, error) {
 	if f.Get("grant_type") == "refresh_token" && f.Get("client_id") == "" && f.Get("client_assertion") == "" {
 		// A public client may leave out its name here (RFC 6749, 6), as fhirclient does: the token tells.
 		l := &line{}
-		name, _, _ := strings.Cut(f.Get("refresh_token"), ".")
+		name, _, _ := cutToken(f.Get("refresh_token"))
 		if _, err := s.store.get(lines, name, l); err != nil {
 			return nil, err
 		}
@@ -175,7 +175,7 @@ func (s *Server) redeem(c *Client, f url.Values) (any, error) {
 	again := i.used
 	i.used = true
 	if again {
-		if err := s.store.drop(lines, i.line); err != nil {
+		if err := s.end(i.line); err != nil {
 			return nil, err
 		}
 		return nil, bad
@@ -186,7 +186,7 @@ func (s *Server) redeem(c *Client, f url.Values) (any, error) {
 		return nil, bad
 	}
 	scopes := asked(i.grant.Scope)
-	out, err := s.answer(&i.grant, scopes)
+	out, err := s.answer(i.line, &i.grant, scopes)
 	if err != nil {
 		return nil, err
 	}
@@ -204,7 +204,10 @@ func (s *Server) redeem(c *Client, f url.Values) (any, error) {
 // refresh gives new tokens for the newest refresh token of a line. An older one was stolen, or the newest was: the line ends.
 func (s *Server) refresh(c *Client, f url.Values) (any, error) {
 	bad := refuse("invalid_grant", "The refresh token is unknown, used, or expired, or is not this client's. The person signs in again.")
-	name, secret, _ := strings.Cut(f.Get("refresh_token"), ".")
+	name, secret, ok := cutToken(f.Get("refresh_token"))
+	if !ok {
+		return nil, bad
+	}
 	s.once.Lock()
 	defer s.once.Unlock()
 	l := &line{}
@@ -215,7 +218,7 @@ func (s *Server) refresh(c *Client, f url.Values) (any, error) {
 		return nil, bad
 	}
 	if subtle.ConstantTimeCompare([]byte(digest(secret)), []byte(l.Newest)) != 1 {
-		if err := s.store.drop(lines, name); err != nil {
+		if err := s.end(name); err != nil {
 			return nil, err
 		}
 		return nil, bad
@@ -228,7 +231,7 @@ func (s *Server) refresh(c *Client, f url.Values) (any, error) {
 		}
 		scopes = less
 	}
-	out, err := s.answer(&l.granted, scopes)
+	out, err := s.answer(name, &l.granted, scopes)
 	if err != nil {
 		return nil, err
 	}
@@ -243,13 +246,13 @@ func (s *Server) next(name string, l *line) (string, error) {
 	return name + "." + token, s.store.put(lines, name, l, l.Until)
 }
 
-// answer is a token for what was granted, as far as scopes go.
-func (s *Server) answer(g *granted, scopes scope.Set) (*answer, error) {
+// answer is a token of a line for what was granted, as far as scopes go.
+func (s *Server) answer(line string, g *granted, scopes scope.Set) (*answer, error) {
 	if len(scopes.Scopes) == 0 {
 		return nil, refuse("invalid_scope", "No scope about resources is left that this client is registered for.")
 	}
 	who := exchange.Asker{Practitioner: g.Person.ID, Name: g.Person.Name, Role: g.Person.Role, Purpose: g.Purpose}
-	token, err := s.access(gateway.Access{Asker: who, Scopes: scopes, Client: g.Client, Patient: g.Patient})
+	token, err := s.access(gateway.Access{Asker: who, Scopes: scopes, Client: g.Client, Patient: g.Patient, Line: digest(line)})
 	out := &answer{AccessToken: token, TokenType: "bearer", ExpiresIn: int(gateway.MaxTokenLife / time.Second), Scope: scopes.String(),
 		Patient: g.Patient, Encounter: g.Encounter}
 	if g.Patient != "" {
@@ -263,68 +266,4 @@ func (s *Server) answer(g *granted, scopes scope.Set) (*answer, error) {
 func withWords(s scope.Set) scope.Set {
 	s.Words = scope.Words
 	return s
-}
-
-// introspect says what a token is good for (RFC 7662), to whoever holds a token that the member's operator made, and to clients that prove
-// who they are.
-func (s *Server) introspect(r *http.Request, f url.Values) (any, error) {
-	if f.Get("client_assertion") != "" {
-		if _, _, err := s.authenticate(r, f); err != nil {
-			return nil, err
-		}
-	} else if _, err := s.operator(r); err != nil {
-		return nil, err
-	}
-	inactive := map[string]any{"active": false}
-	token := f.Get("token")
-	if a, err := gateway.ReadToken(s.Ring.Tokens().Public(), s.Member.Name(), s.base(), token, s.Now()); err == nil {
-		return introspection(a.Scopes, a.Client, a.Patient, a.Practitioner, a.Purpose, a.Expires), nil
-	}
-	name, secret, ok := strings.Cut(token, ".")
-	l := &line{}
-	if found, err := s.store.get(lines, name, l); err != nil || !ok || !found {
-		return inactive, err
-	}
-	if subtle.ConstantTimeCompare([]byte(digest(secret)), []byte(l.Newest)) != 1 || !s.Now().Before(l.Until) {
-		return inactive, nil
-	}
-	return introspection(asked(l.Scope), l.Client, l.Patient, l.Person.ID, l.Purpose, l.Until), nil
-}
-
-func introspection(s scope.Set, client, patient, subject, purpose string, until time.Time) map[string]any {
-	out := map[string]any{"active": true, "scope": s.String(), "client_id": client, "sub": subject, "exp": until.Unix(),
-		"extensions": map[string]any{"ihe_iua": map[string]any{"purpose_of_use": []map[string]string{{"system": purposeSystems[2], "code": purpose}}}}}
-	if patient != "" {
-		out["patient"] = patient
-	}
-	return out
-}
-
-// operator wants a token that the member's operator made.
-func (s *Server) operator(r *http.Request) (gateway.Access, error) {
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	a, err := gateway.ReadToken(s.Ring.Tokens().Public(), s.Member.Name(), s.base(), strings.TrimSpace(token), s.Now())
-	if !strings.EqualFold(scheme, "Bearer") || err != nil || a.Client != "" {
-		return gateway.Access{}, &refusal{http.StatusUnauthorized, "invalid_client", "A token of the member's own systems is needed."}
-	}
-	return a, nil
-}
-
-// revoke ends the line of a refresh token (RFC 7009). Access tokens end by themselves within five minutes.
-func (s *Server) revoke(r *http.Request, f url.Values) (any, error) {
-	c, _, err := s.authenticate(r, f)
-	if err != nil {
-		return nil, err
-	}
-	if strings.Count(f.Get("token"), ".") == 2 {
-		return nil, refuse("unsupported_token_type", "Access tokens end by themselves within five minutes. Revoke the refresh token.")
-	}
-	name, _, _ := strings.Cut(f.Get("token"), ".")
-	s.once.Lock()
-	defer s.once.Unlock()
-	l := &line{}
-	if found, err := s.store.get(lines, name, l); err != nil || !found || l.Client != c.ID {
-		return map[string]any{}, err
-	}
-	return map[string]any{}, s.store.drop(lines, name)
 }

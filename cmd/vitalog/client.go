@@ -90,7 +90,7 @@ func (p *program) clientListCommand() *cobra.Command {
 func (p *program) clientRemoveCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "remove ID", Short: "End a registration",
-		Long:    "Ends the registration of software: it gets no more tokens, and its refresh tokens are good for nothing. An access token that it has ends within five minutes.",
+		Long:    "Ends the registration of software: it gets no more tokens, and those that it has are good for nothing.",
 		Example: "  vitalog client remove growth-chart", Args: cobra.ExactArgs(1),
 	}
 	p.passphraseFlags(c)
