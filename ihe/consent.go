@@ -24,12 +24,13 @@ type Reference struct {
 	System, Value string
 }
 
-// Policy is what a Consent permits. Nothing else is permitted.
+// Policy is what a Consent permits, and then nothing else is permitted; or what it denies.
 type Policy struct {
 	Status    string // draft, proposed, active, rejected, inactive, entered-in-error
 	Patient   Reference
-	Actors    []Reference // who may read
-	Purposes  []string    // v3-ActReason
+	Denies    bool        // nobody of whom it speaks may read
+	Actors    []Reference // who may read; of a denial none: everybody
+	Purposes  []string    // v3-ActReason; of a denial none: all
 	Sections  []section.Section
 	From      time.Time     // zero: at once
 	Until     time.Time     // the first moment no more; zero: until it is ended
@@ -130,6 +131,10 @@ func ReadPolicy(r *fhir.Resource) (*Policy, error) {
 		return nil, wrong(fhir.Unsupported, "modifierExtension", "changes what the Consent means, and isn't known here")
 	}
 	p := &Policy{Status: in.Status, Patient: in.Patient.reference()}
+	if in.Provision.Type == "deny" {
+		p.Denies = true
+		return p, p.deny(in.Provision)
+	}
 	if err := p.read(in.Provision); err != nil {
 		return nil, err
 	}
@@ -147,10 +152,8 @@ func ReadPolicy(r *fhir.Resource) (*Policy, error) {
 // read reads the base provision.
 func (p *Policy) read(in *provisionIn) (err error) {
 	switch {
-	case in.Type == "deny":
-		return wrong(fhir.Unsupported, "provision.type", "denies: nobody reads without a Consent that permits, so there is nothing to write down. To end one set its status to inactive")
 	case in.Type != "permit":
-		return wrong(fhir.Required, "provision.type", "is missing: permit")
+		return wrong(fhir.Required, "provision.type", "is missing: permit, or deny")
 	case len(in.Actor) == 0:
 		return wrong(fhir.Required, "provision.actor", "is missing: say which organisation may read. Consents for everybody are not offered")
 	case len(in.Actor) > MaxActors:
@@ -197,6 +200,35 @@ func (p *Policy) read(in *provisionIn) (err error) {
 		}
 	}
 	return nil
+}
+
+// deny reads a provision that denies (PCF's dissent): what it doesn't name it means all of, so that nothing is left shared that it may have meant.
+func (p *Policy) deny(in *provisionIn) (err error) {
+	const at = "provision"
+	if err := in.unknown(at); err != nil {
+		return err
+	}
+	switch {
+	case p.Status == "proposed":
+		return wrong(fhir.Unsupported, at+".type", "denies: what is asked for is to be permitted")
+	case in.Provision != nil:
+		return wrong(fhir.Unsupported, at+".provision", "permits an exception to what is denied, also to who breaks the glass, which the ledger has no operation for. Write what is permitted as a Consent of its own, "+
+			"such as one for the purpose ETREAT, before the denial, and name in the denial whom else it is about")
+	case in.Period != nil || in.DataPeriod != nil || in.Data != nil:
+		return wrong(fhir.Unsupported, at, "denies for a period or some data. What is granted ends for good, in whole sections. Deny without them, and permit anew what is to stay")
+	case len(in.Actor) > MaxActors:
+		return wrong(fhir.Invalid, at+".actor", "are more than %d", MaxActors)
+	}
+	if p.Actors, err = in.actors(at); err != nil {
+		return err
+	}
+	if p.Purposes, err = in.purposes(at); err != nil {
+		return err
+	}
+	if p.Sections, err = in.sections(at); err == nil && p.Sections == nil {
+		p.Sections = section.Clinical()
+	}
+	return err
 }
 
 // except takes an exception off: sections, or actors, or purposes.
