@@ -2,13 +2,17 @@ package gateway_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"vitalog/exchange"
+	"vitalog/fhir"
 	"vitalog/internal/testnet"
+	"vitalog/section"
 )
 
 const hivLabel = `"meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"HIV"}]},`
@@ -105,6 +109,50 @@ func TestALabelTakesAResourceOutOfTheSectionWhereItStood(t *testing.T) {
 		home.do("GET", "/Observation/"+secret, "").want(t, http.StatusGone)
 		if all := shown(home); has(all, secret) {
 			t.Errorf("deleted, and found %v", all)
+		}
+	})
+	t.Run("one that broke off is brought to its end by the next change", func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		id := idOf(t, home.do("POST", "/Observation", lab("", "", "2020-02-01")).want(t, http.StatusCreated))
+		if !has(shown(abroad), id) {
+			t.Fatal("not shared")
+		}
+		m := home.node.Member
+		at, _, err := m.Locate("Observation", id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		leaving, err := m.Leave(ctx, okafor, "Observation", id, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Keep("leaving Observation/"+id, leaving); err != nil {
+			t.Fatal(err)
+		}
+		doc := lab(hivLabel, id, "2020-02-02")
+		res, err := fhir.Parse([]byte(doc))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := m.Publish(ctx, okafor, chart, []exchange.Draft{{Resource: res, ID: id, Section: section.HIV, Group: "1"}}); err != nil {
+			t.Fatal(err)
+		}
+		open := func() bool {
+			t.Helper()
+			settle(t, net)
+			_, err := net.Nodes[1].Member.Open(ctx, abroad.who, chart, exchange.Want{Sections: []section.Section{at.Section}, Entries: []uint64{at.Entry}})
+			return err == nil
+		}
+		if !open() {
+			t.Error("it left before its author said so")
+		}
+		home.do("PUT", "/Observation/"+id, doc).want(t, http.StatusOK)
+		if erased, err := net.Nodes[0].Member.Erased(at, "TREAT"); err != nil || !erased {
+			t.Errorf("the version in the general section is still there: %v, %v", erased, err)
+		}
+		if got := home.do("GET", "/Observation/"+id, "").want(t, http.StatusOK); !bytes.Contains(got.body, []byte("2020-02-02")) {
+			t.Errorf("got %s", got.body)
 		}
 	})
 }
