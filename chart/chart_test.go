@@ -201,3 +201,36 @@ func TestEverySampleHasAPlace(t *testing.T) {
 		}
 	}
 }
+
+func TestAResourceThatWentToAnotherSectionGoesOnThere(t *testing.T) {
+	by := key.NewSigning([32]byte{1})
+	in := func(log key.Log, s section.Section, n, minute uint64, x chart.Item) chart.Opened {
+		o := write(t, by, n, x)
+		o.Log, o.Section, o.At = log, s, 1772357400000+60_000*minute
+		return o
+	}
+	end := func(over uint64) chart.Item {
+		return chart.Item{Type: "Observation", ID: "a", Status: chart.Deleted, Supersedes: []uint64{over}}
+	}
+	hiv := key.Log{16}
+	first, moved, left := in(labs, section.Labs, 4, 1, item("1")), in(hiv, section.HIV, 2, 2, item("2")), in(labs, section.Labs, 9, 3, end(4))
+	for _, c := range []struct {
+		name          string
+		opened        []chart.Opened
+		current       uint64
+		deleted       bool
+		heads, before int
+	}{
+		{"who has both sections", []chart.Opened{first, moved, left}, 2, false, 1, 2},
+		{"before it left the first", []chart.Opened{first, moved}, 2, false, 2, 2},
+		{"who has the first alone", []chart.Opened{first, left}, 9, true, 1, 2},
+		{"who has the second alone", []chart.Opened{moved}, 2, false, 1, 1},
+		{"deleted in the second", []chart.Opened{first, moved, left, in(hiv, section.HIV, 5, 4, end(2))}, 5, true, 2, 4},
+		{"back in the first", []chart.Opened{moved, left, in(labs, section.Labs, 12, 4, item("3")), in(hiv, section.HIV, 5, 5, end(2))}, 12, false, 2, 3},
+	} {
+		r := chart.Fold(c.opened).Get("Observation", "a")
+		if got := r.Current(); got.Entry != c.current || r.Deleted() != c.deleted || len(r.Heads()) != c.heads || len(r.History()) != c.before {
+			t.Errorf("%s: current %d, deleted %v, %d heads, %d versions", c.name, got.Entry, r.Deleted(), len(r.Heads()), len(r.History()))
+		}
+	}
+}

@@ -16,6 +16,7 @@ type Resource struct {
 	items    []*Version // of every author, oldest first; never empty
 	versions []*Version // of the resource's author, oldest first
 	heads    []*Version // that nothing supersedes, oldest first; never empty
+	left     []*Version // ends in sections that the resource left, which are no heads
 	number   int        // in its table
 }
 
@@ -35,7 +36,19 @@ func newResource(items []*Version) *Resource {
 		r.versions = without(items, another)
 	}
 	r.heads = heads(r.versions)
+	if len(r.heads) > 1 {
+		r.leave()
+	}
 	return r
+}
+
+// leave takes off the heads the ends of the resource in logs from which it went on in another: there it left a section.
+func (r *Resource) leave() {
+	left := func(v *Version) bool {
+		return v.Item.Status == Deleted && slices.ContainsFunc(r.heads, func(w *Version) bool { return w.Log != v.Log && w.Item.Status != Deleted })
+	}
+	r.left = without(r.heads, func(v *Version) bool { return !left(v) })
+	r.heads = without(r.heads, left)
 }
 
 // heads are the versions that none supersedes. An item supersedes only earlier entries of its own log, so there is always one.
@@ -71,9 +84,9 @@ func (r *Resource) Current() *Version { return r.heads[len(r.heads)-1] }
 // Heads are the versions that none supersedes, oldest first: more than one is a fork, which its author ends by superseding all of them.
 func (r *Resource) Heads() []*Version { return slices.Clone(r.heads) }
 
-// History are all versions, newest first.
+// History are all versions, newest first, without the ends in sections that the resource left.
 func (r *Resource) History() []*Version {
-	h := slices.Clone(r.versions)
+	h := without(r.versions, func(v *Version) bool { return slices.Contains(r.left, v) })
 	slices.Reverse(h)
 	return h
 }

@@ -18,7 +18,7 @@ type Agreement struct {
 	Consent []byte    // as it was written
 	At      time.Time // when it was last written
 	Version uint64    // number of the note
-	Grants  []Shared  // none: it was written, and nothing was granted
+	Grants  []Shared  // none: it denies, or it was written and nothing was granted
 }
 
 // Agree grants what a Consent permits, as the shares say. A Consent of the same id is replaced: its grants end first, so that never more is shared
@@ -30,6 +30,19 @@ func (p *Patient) Agree(ctx context.Context, id string, doc []byte, shares []Sha
 		return nil, err
 	}
 	return p.grant(ctx, note{Agreement: &agreement{ID: id, Consent: doc}}, shares)
+}
+
+// Deny ends the grants that a Consent denies, and those of one of the same id, and then writes the Consent down.
+//
+// Crash points: those of Stop; a crash before the note leaves less shared and nothing said, and the same again goes on.
+func (p *Patient) Deny(ctx context.Context, id string, doc []byte, which func(Shared) bool) error {
+	if _, err := p.EndAgreement(ctx, id); err != nil {
+		return err
+	}
+	if _, err := p.Stop(ctx, which); err != nil {
+		return err
+	}
+	return p.write(ctx, note{Agreement: &agreement{ID: id, Consent: doc}})
 }
 
 // Agreements are the patient's Consents in the order in which they were first written, and the grants that were given without one.

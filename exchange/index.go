@@ -227,10 +227,13 @@ func (x *index) remember(found []located) error {
 	return x.db.Write(batch)
 }
 
-// before tells whether the other place is newer.
+// before tells whether the other place is newer. A resource that left a section ends there after it began in another.
 func (l Location) before(o Location) bool {
-	if l.Log == o.Log {
+	switch {
+	case l.Log == o.Log:
 		return l.Entry < o.Entry
+	case l.Deleted != o.Deleted:
+		return l.Deleted
 	}
 	return l.At < o.At
 }

@@ -137,20 +137,48 @@ func (p *Patient) notes(ctx context.Context, each func(n *note, e Placed) error)
 		if _, ok := e.Says.(*op.Recorded); !ok {
 			continue
 		}
-		content, err := p.open(ctx, section.Index, e.Entry)
+		list, err := p.notesIn(ctx, e)
 		if errors.Is(err, errHome) {
 			return 0, fmt.Errorf("note %d: %w", e.Number, err)
 		}
-		if err == nil {
-			for _, it := range content.Items {
-				err = errors.Join(err, readNote(it.Raw, func(n *note) error { return each(n, e) }))
-			}
+		for _, n := range list {
+			err = errors.Join(err, each(n, e))
 		}
 		if err != nil {
 			unread++
 		}
 	}
 	return unread, nil
+}
+
+// notesIn are the notes of one entry. What doesn't open is tried again the next time.
+func (p *Patient) notesIn(ctx context.Context, e Placed) (list []*note, err error) {
+	p.mu.Lock()
+	list, known := p.read[e.Number]
+	p.mu.Unlock()
+	if known {
+		return list, nil
+	}
+	content, err := p.open(ctx, section.Index, e.Entry)
+	if err != nil {
+		return nil, err
+	}
+	for _, it := range content.Items {
+		err = errors.Join(err, readNote(it.Raw, func(n *note) error {
+			list = append(list, n)
+			return nil
+		}))
+	}
+	if err != nil {
+		return list, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.read == nil {
+		p.read = map[uint64][]*note{}
+	}
+	p.read[e.Number] = list
+	return list, nil
 }
 
 func readNote(raw []byte, each func(n *note) error) error {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"vitalog/chart"
@@ -25,6 +26,9 @@ type Patient struct {
 	keys      *keyring.Patient
 	network   key.Network
 	custodial bool // a custodian acts: records get no owner lock
+
+	mu   sync.Mutex
+	read map[uint64][]*note // by entry of the index log: a note that was opened is not opened again
 }
 
 // NewPatient joins a patient's keys with a home member.

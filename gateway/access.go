@@ -175,6 +175,14 @@ func (m reach) Custody(chartID string) (*exchange.Patient, error) {
 	return m.Member.Custody(chartID)
 }
 
+// Told is of a chart that is within reach.
+func (m reach) Told(ctx context.Context, chartID string, from, until time.Time) (*exchange.Told, error) {
+	if !m.reaches(chartID) {
+		return nil, exchange.ErrNotShared
+	}
+	return m.Member.Told(ctx, chartID, from, until)
+}
+
 // PublishOnce publishes what is within reach.
 func (m reach) PublishOnce(ctx context.Context, who exchange.Asker, once exchange.Once, chartID string, drafts []exchange.Draft) ([]exchange.Published, error) {
 	if !m.reaches(chartID) {

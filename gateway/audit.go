@@ -4,10 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
+	"strings"
+	"time"
 
 	"vitalog/consent"
 	"vitalog/exchange"
+	"vitalog/fhir"
 	"vitalog/ihe"
 )
 
@@ -22,11 +26,43 @@ func (g *gateway) searchAudit(w http.ResponseWriter, r *http.Request, who exchan
 	if err != nil {
 		return err
 	}
-	all, err := g.audit(r, chart)
+	from, until := during(q["date"])
+	all, err := g.audit(r, chart, from, until, tellsAsker(q))
 	if err != nil {
 		return err
 	}
 	return g.searchMade(w, "AuditEvent", asked, q, all)
+}
+
+// during is a time in which everything lies that the dates of a search ask for; what it leaves out, none of them can mean. Zero times bound nothing.
+func during(dates []string) (from, until time.Time) {
+	for _, d := range dates {
+		prefix := ""
+		if len(d) > 2 && d[0] >= 'a' {
+			prefix, d = d[:2], d[2:]
+		}
+		i, err := fhir.ParseDate(strings.ReplaceAll(d, " ", "+"), false)
+		if err != nil { // several, or what the search refuses
+			continue
+		}
+		if slices.Contains([]string{"", "eq", "ge", "gt", "sa"}, prefix) && i.From.After(from) {
+			from = i.From
+		}
+		if slices.Contains([]string{"", "eq", "le", "lt", "eb"}, prefix) && (until.IsZero() || i.To.Before(until)) {
+			until = i.To
+		}
+	}
+	return from, until
+}
+
+// tellsAsker tells whether a search asks for what only the details of accesses tell: who asked.
+func tellsAsker(q url.Values) bool {
+	for name := range q {
+		if !slices.Contains([]string{"patient", "date", "_id", "_lastUpdated", "action", "outcome", "type", "subtype", "entity", "_count", "_offset", "_format", "_total", "_summary", "_elements"}, name) {
+			return true
+		}
+	}
+	return false
 }
 
 // readAudit answers with one access, or with a record of that type.
@@ -41,12 +77,15 @@ func (g *gateway) readAudit(w http.ResponseWriter, r *http.Request, who exchange
 	if err != nil {
 		return err
 	}
-	all, err := g.audit(r, chart)
+	all, err := g.audit(r, chart, time.Time{}, time.Time{}, false)
 	if err != nil {
 		return err
 	}
 	for _, m := range all {
 		if m.res.ID() == id {
+			if err := m.complete(); err != nil {
+				return err
+			}
 			g.sendMade(w, m, form)
 			return nil
 		}
@@ -54,35 +93,43 @@ func (g *gateway) readAudit(w http.ResponseWriter, r *http.Request, who exchange
 	return notFound
 }
 
-// audit makes the AuditEvents of a chart. Nothing is opened for them but the details that are sealed to the patient, and those only for a custodian.
-func (g *gateway) audit(r *http.Request, chart string) ([]*made, error) {
+// audit makes the AuditEvents of a chart, newest first: to a custodian those of a time, to others all of their own. Nothing is opened for them but the details
+// that are sealed to the patient, and those, unless all are wanted, only of what is shown.
+func (g *gateway) audit(r *http.Request, chart string, from, until time.Time, whole bool) (out []*made, err error) {
 	if chart == "" || !g.Member.tells("AuditEvent", chart) {
 		return nil, nil
 	}
-	deeds, err := g.Member.Deeds(chart)
-	if errors.Is(err, exchange.ErrNotShared) {
-		return nil, nil
+	explain := func(*exchange.Deed) error { return nil }
+	var deeds []exchange.Deed
+	told, err := g.Member.Told(r.Context(), chart, from, until)
+	switch {
+	case err == nil:
+		deeds = told.Deeds
+		explain = func(d *exchange.Deed) error { return told.Explain(r.Context(), d) }
+	case errors.Is(err, exchange.ErrNotShared):
+		if deeds, err = g.Member.Deeds(chart); errors.Is(err, exchange.ErrNotShared) {
+			return nil, nil
+		}
 	}
 	if err != nil {
 		return nil, err
 	}
-	switch patient, err := g.Member.Custody(chart); {
-	case err == nil:
-		log, err := patient.Activity(r.Context())
+	for i := range deeds {
+		d := &deeds[i]
+		a := g.access(chart, d)
+		m, err := g.make(a.AuditEvent(), a.At)
 		if err != nil {
 			return nil, err
 		}
-		deeds = slices.DeleteFunc(deeds, func(d exchange.Deed) bool { return !d.Wrote }) // the others are among the patient's
-		for _, a := range log.Rows {
-			deeds = append(deeds, exchange.Deed{Activity: a})
+		m.more = func() (*made, error) {
+			if err := explain(d); err != nil {
+				return nil, err
+			}
+			return g.make(g.access(chart, d).AuditEvent(), a.At)
 		}
-	case !errors.Is(err, exchange.ErrNotShared):
-		return nil, err
-	}
-	var out []*made
-	for i := range deeds {
-		a := g.access(chart, &deeds[i])
-		m, err := g.make(a.AuditEvent(), a.At)
+		if whole {
+			err = m.complete()
+		}
 		if err != nil {
 			return nil, err
 		}

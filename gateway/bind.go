@@ -103,8 +103,8 @@ func (r *resolver) byAddress(in *incoming) error {
 	if in.deleted {
 		in.section = at.Section
 	}
-	if at.Section != in.section {
-		return in.bad(in.root, "business-rule", "The change would move the resource from %v to %v. Enter it as a new one, and mark this one as entered in error.", at.Section, in.section)
+	if at.Section != in.section && in.res.Type() == "Binary" { // whose labels are those of what it belongs to
+		return in.bad(in.root, "business-rule", "The change would move the Binary from %v to %v. Send it as a new one, and delete this one.", at.Section, in.section)
 	}
 	in.patient, in.replaces = patient{chart: at.Chart}, at
 	if in.deleted && at.Deleted {

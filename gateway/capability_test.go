@@ -68,16 +68,42 @@ func TestTheGatewayDoesWhatItsStatementSaysAndNothingElse(t *testing.T) {
 		if (r.ConditionalDelete == "single") != (byCondition.status != http.StatusMethodNotAllowed) {
 			t.Errorf("conditional delete of %s: the statement says %q, the answer is %d", r.Type, r.ConditionalDelete, byCondition.status)
 		}
+		minimal := `{"resourceType":"` + r.Type + `","status":"x","subject":{"reference":"Patient/none"}}`
+		if a := d.do("PUT", "/"+r.Type+"?patient=none&_id=none", minimal); r.ConditionalUpdate != !slices.Contains(refused, a.status) {
+			t.Errorf("conditional update of %s: the statement says %v, the answer is %d", r.Type, r.ConditionalUpdate, a.status)
+		}
+		if a := d.do("POST", "/"+r.Type, minimal, "If-None-Exist", "patient=none&_id=none"); r.ConditionalCreate != !slices.Contains(refused, a.status) {
+			t.Errorf("conditional create of %s: the statement says %v, the answer is %d", r.Type, r.ConditionalCreate, a.status)
+		}
+		if a := d.do("POST", "/"+r.Type+"/_search", "_id=none&patient=none", "Content-Type", "application/x-www-form-urlencoded"); slices.Contains(refused, a.status) || a.status == http.StatusNotFound {
+			t.Errorf("search of %s by a form: the answer is %d %s", r.Type, a.status, a.body)
+		}
 		for _, o := range []string{"everything", "summary", "match", "validate", "docref"} {
 			says := slices.ContainsFunc(r.Operation, func(x struct{ Name string }) bool { return x.Name == o })
-			path := "/" + r.Type + "/" + chart + "/$" + o
-			if o == "match" || o == "validate" {
-				continue
+			a := answer{}
+			switch o {
+			case "match":
+				a = d.do("POST", "/"+r.Type+"/$match", `{"resourceType":"Parameters","parameter":[{"name":"resource","resource":{"resourceType":"Patient","birthDate":"1900-01-01","name":[{"family":"Nobody"}]}}]}`)
+			case "validate":
+				a = d.do("POST", "/"+r.Type+"/$validate", minimal)
+			default:
+				a = d.do("GET", "/"+r.Type+"/"+chart+"/$"+o, "")
 			}
-			if a := d.do("GET", path, ""); says != (a.status == http.StatusOK) {
-				t.Errorf("$%s of %s: the statement says %v, the answer is %d", o, r.Type, says, a.status)
+			if says != (a.status == http.StatusOK) {
+				t.Errorf("$%s of %s: the statement says %v, the answer is %d %.200s", o, r.Type, says, a.status, a.body)
 			}
 		}
+	}
+	// What is granted is ended by a delete too, which the walk above asks of nothing that is there.
+	granted := idOf(t, d.do("POST", "/Consent", permit(chart, strings.Replace(toAbroad, "Member 1", "Member 0", 1)+classes("labs"))).want(t, http.StatusCreated))
+	d.do("DELETE", "/Consent/"+granted, "").want(t, http.StatusNoContent)
+	for _, kind := range []string{"Consent", "AuditEvent"} {
+		all := readBundle(t, bytes.NewReader(d.do("GET", "/"+kind+"?patient="+chart, "").want(t, http.StatusOK).body))
+		within := readBundle(t, bytes.NewReader(d.do("GET", "/Patient/"+chart+"/"+kind, "").want(t, http.StatusOK).body))
+		if all.Total == 0 || all.Total != within.Total {
+			t.Errorf("%s: %d of the patient's, %d in the compartment", kind, all.Total, within.Total)
+		}
+		d.do("GET", "/Patient/"+chart+"/"+kind+"?patient="+chart, "").want(t, http.StatusBadRequest)
 	}
 	d.do("GET", "/_history", "").want(t, http.StatusNotFound)
 	d.do("GET", "/Potion/_history?patient="+chart, "").want(t, http.StatusNotFound)

@@ -85,14 +85,13 @@ func (g *gateway) consents(ctx context.Context, chart string) (out []*made, err 
 			return nil, err
 		}
 		for _, a := range agreed {
-			if len(a.Grants) == 0 {
-				continue // a crash came between: it was never acknowledged
-			}
 			m, err := g.agreement(&a)
 			if err != nil {
 				return nil, err
 			}
-			out = append(out, m)
+			if m != nil {
+				out = append(out, m)
+			}
 		}
 		requests, err := g.inbox(ctx, chart, patient)
 		if err != nil {
@@ -138,9 +137,17 @@ func (g *gateway) consents(ctx context.Context, chart string) (out []*made, err 
 	return out, nil
 }
 
-// agreement is a Consent as it was written, active while one of its grants is in force.
+// agreement is a Consent as it was written, active while one of its grants is in force; of a denial until it is ended. It is nil where a crash came before
+// anything was granted: it was never acknowledged.
 func (g *gateway) agreement(a *exchange.Agreement) (*made, error) {
-	raw, err := ihe.WithStatus(a.Consent, statusOf(a.Grants))
+	denial, err := denialOf(a)
+	if err != nil || denial == nil && len(a.Grants) == 0 {
+		return nil, err
+	}
+	raw := a.Consent
+	if denial == nil {
+		raw, err = ihe.WithStatus(a.Consent, statusOf(a.Grants))
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -22,6 +23,11 @@ func permit(chart, provision string) string {
 	return `{"resourceType":"Consent","status":"active","scope":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/consentscope","code":"patient-privacy"}]},` +
 		`"category":[{"coding":[{"system":"http://loinc.org","code":"59284-0"}]}],"patient":{"reference":"Patient/` + chart + `"},"dateTime":"2026-03-02","performer":[{"reference":"Patient/` + chart + `"}],` +
 		`"organization":[{"display":"Member 0"}],"sourceAttachment":{"title":"signed on paper"},"policy":[{"uri":"urn:example:policy"}],"provision":{"type":"permit",` + provision + `}}`
+}
+
+// deny is a Consent by PCF that denies.
+func deny(chart, provision string) string {
+	return strings.Replace(permit(chart, provision), `"permit"`, `"deny"`, 1)
 }
 
 // toAbroad is an actor and a purpose.
@@ -178,7 +184,9 @@ func TestAConsentIsGrantedNarrowedAndEnded(t *testing.T) {
 			"a period that is over": {permit(chart, toAbroad+`,"period":{"end":"2020"}`), 422, "over"},
 			"a purpose without key": {strings.Replace(permit(chart, toAbroad), `"TREAT"`, `"HMARKT"`, 1), 422, "purpose"},
 			"an unknown member":     {strings.Replace(permit(chart, toAbroad), "Member 1", "Member 9", 1), 422, "member"},
-			"a deny":                {strings.Replace(permit(chart, toAbroad), `"permit"`, `"deny"`, 1), 422, "denies"},
+			"a deny for a period":   {deny(chart, toAbroad+`,"period":{"end":"2100"}`), 422, "for good"},
+			"broken glass":          {deny(chart, `"provision":[{"type":"permit",`+strings.Replace(toAbroad, "TREAT", "BTG", 1)+`}]`), 422, "breaks the glass"},
+			"a deny to oneself":     {deny(chart, strings.Replace(toAbroad, "Member 1", "Member 0", 1)), 422, "in custody"},
 			"a code":                {permit(chart, toAbroad+`,"code":[{"text":"x"}]`), 422, "code"},
 			"a draft":               {strings.Replace(permit(chart, toAbroad), `"active"`, `"draft"`, 1), 422, "active"},
 			"an unknown patient":    {permit("nobody", toAbroad), 404, "Not found"},
@@ -211,6 +219,34 @@ func TestAConsentIsGrantedNarrowedAndEnded(t *testing.T) {
 		if !search() {
 			t.Error("a Consent for HIV doesn't show what is labelled so")
 		}
+	})
+	t.Run("what is denied ends and is not granted before the denial has ended", func(t *testing.T) {
+		home.do("POST", "/Consent", permit(chart, toAbroad+classes("labs", "vitals"))).want(t, http.StatusCreated)
+		read(abroad, lab, http.StatusOK)
+		labs := home.do("POST", "/Consent", deny(chart, toAbroad+classes("labs"))).want(t, http.StatusCreated)
+		read(abroad, lab, http.StatusForbidden)
+		read(abroad, later, http.StatusOK)
+		all := home.do("POST", "/Consent", deny(chart, toAbroad[strings.Index(toAbroad, `"purpose"`):])).want(t, http.StatusCreated)
+		read(abroad, later, http.StatusForbidden)
+		read(home, lab, http.StatusOK)
+		if got := home.do("GET", "/Consent/"+idOf(t, all), "").want(t, http.StatusOK); !bytes.Equal(got.body, all.body) || !bytes.Contains(got.body, []byte(`"status":"active"`)) {
+			t.Errorf("denied by %s, read as %s", all.body, got.body)
+		}
+		again := permit(chart, toAbroad+classes("vitals"))
+		o := readOutcome(t, bytes.NewReader(home.do("POST", "/Consent", again).want(t, http.StatusUnprocessableEntity).body))
+		if !strings.Contains(o.Issue[0].Diagnostics, idOf(t, all)) {
+			t.Errorf("got %+v", o.Issue[0])
+		}
+		home.do("DELETE", "/Consent/"+idOf(t, all), "").want(t, http.StatusNoContent)
+		if got := home.do("GET", "/Consent/"+idOf(t, all), "").want(t, http.StatusOK); !bytes.Contains(got.body, []byte(`"status":"inactive"`)) {
+			t.Errorf("ended, it reads as %s", got.body)
+		}
+		read(abroad, later, http.StatusForbidden)
+		home.do("POST", "/Consent", again).want(t, http.StatusCreated)
+		read(abroad, later, http.StatusOK)
+		home.do("POST", "/Consent", permit(chart, toAbroad+classes("labs"))).want(t, http.StatusUnprocessableEntity)
+		ended := strings.Replace(string(labs.body), `"status":"active"`, `"status":"inactive"`, 1)
+		home.do("PUT", "/Consent/"+idOf(t, labs), ended).want(t, http.StatusOK)
 	})
 	t.Run("a token without the scope is told nothing", func(t *testing.T) {
 		for _, kind := range []string{"Consent", "AuditEvent", "Provenance"} {
@@ -272,6 +308,35 @@ func TestAConsentIsGrantedNarrowedAndEnded(t *testing.T) {
 				t.Errorf("%s: found %d, want %d", query, got, want)
 			}
 		}
+		at := func(e event) time.Time {
+			when, err := time.Parse(time.RFC3339, e.Recorded)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return when
+		}
+		if !slices.IsSortedFunc(all, func(a, b event) int { return at(b).Compare(at(a)) }) {
+			t.Error("they are not told newest first")
+		}
+		if page := events(t, home.do("GET", "/AuditEvent?_count=3&_offset=2&patient="+chart, "").want(t, http.StatusOK)); !reflect.DeepEqual(page, all[2:5]) {
+			t.Errorf("a page has %+v, want %+v", page, all[2:5])
+		}
+		middle := at(all[len(all)/2])
+		for prefix, want := range map[string]func(e event) bool{
+			"ge": func(e event) bool { return !at(e).Before(middle) },
+			"gt": func(e event) bool { return at(e).After(middle) },
+			"le": func(e event) bool { return !at(e).After(middle) },
+			"lt": func(e event) bool { return at(e).Before(middle) },
+			"":   func(e event) bool { return at(e).Equal(middle) },
+		} {
+			want := len(slices.DeleteFunc(slices.Clone(all), func(e event) bool { return !want(e) }))
+			if got := len(audit(home, "&date="+prefix+all[len(all)/2].Recorded)); got != want {
+				t.Errorf("date %s the middle: found %d, want %d", prefix, got, want)
+			}
+		}
+		if by := audit(home, "&agent-name=L.+Petit"); len(by) == 0 || len(by) > len(theirs) {
+			t.Errorf("by the reader's name: found %d of %d", len(by), len(theirs))
+		}
 		if n := len(events(t, home.do("GET", "/AuditEvent?_count=1000&entity=Patient/"+chart, ""))); n != len(all) {
 			t.Errorf("by entity: found %d, want %d", n, len(all))
 		}
@@ -284,8 +349,8 @@ func TestAConsentIsGrantedNarrowedAndEnded(t *testing.T) {
 
 // event is an AuditEvent as a client reads it.
 type event struct {
-	ID, Action, Outcome string
-	Agent               []struct {
+	ID, Action, Outcome, Recorded string
+	Agent                         []struct {
 		Name string
 		Who  struct {
 			Identifier struct{ Value string }

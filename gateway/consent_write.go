@@ -122,9 +122,15 @@ func (g *gateway) end(ctx context.Context, chart string, m *made) error {
 	}
 	var list []exchange.Shared
 	for _, a := range agreed {
-		if a.ID == m.res.ID() {
-			list = a.Grants
+		if a.ID != m.res.ID() {
+			continue
 		}
+		if denial, err := denialOf(&a); err != nil {
+			return err
+		} else if denial != nil {
+			return g.endDenial(ctx, patient, &a)
+		}
+		list = a.Grants
 	}
 	for _, some := range together(others) {
 		if g.granted(chart, some).ID == m.res.ID() {
@@ -235,8 +241,23 @@ func (g *gateway) agree(w http.ResponseWriter, r *http.Request, who exchange.Ask
 	case err != nil && !errors.Is(err, notFound):
 		return err
 	}
+	if policy.Denies {
+		if request != nil {
+			return invalidAt("Consent.provision.type", "This is the answer to a request. To say no give it the status rejected, and write what is denied as a Consent of its own.")
+		}
+		if err := g.deny(r.Context(), id, patient, res, policy); err != nil {
+			return err
+		}
+		if now, err = g.consent(r.Context(), id); err != nil {
+			return err
+		}
+		return g.consented(w, now, status)
+	}
 	shares, err := g.shares(r.Context(), who, chart, policy)
 	if err != nil {
+		return err
+	}
+	if err := g.undenied(r.Context(), id, patient, shares); err != nil {
 		return err
 	}
 	if request != nil {

@@ -92,7 +92,8 @@ func New(c Config) http.Handler {
 	mux.Handle("GET /fhir/Binary/{id}/_history/{vid}", g.authorised("r", (*gateway).readBinary))
 	mux.Handle("POST /fhir/{type}/_search", g.authorised("s", (*gateway).searchForm))
 	for _, kind := range compartment() {
-		for pattern, do := range map[string]action{"GET /fhir/Patient/{id}/" + kind: inJSON((*gateway).search), "POST /fhir/Patient/{id}/" + kind + "/_search": (*gateway).searchForm} {
+		get, form := searchIn(kind)
+		for pattern, do := range map[string]action{"GET /fhir/Patient/{id}/" + kind: get, "POST /fhir/Patient/{id}/" + kind + "/_search": form} {
 			h := g.authorised("s", do)
 			mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 				r.SetPathValue("type", kind)

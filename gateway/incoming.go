@@ -39,6 +39,7 @@ type incoming struct {
 	links    map[string]link   // its references, as received
 	patient  patient           // whose chart it goes to; nobody's for the directory
 	replaces exchange.Location // of an update
+	leaving  *exchange.Leaving // of an update that goes to another section than the version it replaces
 	there    *standing         // it is there already: nothing is written
 	resumed  bool              // id, patient, replaces and there are those of an earlier attempt
 	done     standing

@@ -20,12 +20,25 @@ import (
 type made struct {
 	res     *fhir.Resource
 	updated time.Time
+	more    func() (*made, error) // says all of it; nil: res does
+}
+
+// complete has it say all, before it is shown.
+func (m *made) complete() error {
+	if m.more == nil {
+		return nil
+	}
+	whole, err := m.more()
+	if err == nil {
+		*m = *whole
+	}
+	return err
 }
 
 // ofLedger is what is particular about the types that say what the ledger knows.
 var ofLedger = map[string]string{
 	"Consent": "A Consent of scope patient-privacy (IHE PCF, basic and intermediate, ITI-108) is granted on the ledger when it is active and ended when it is inactive or deleted, by the member " +
-		"that has the patient's keys in custody; others see those of their own keys. What can't be granted exactly is refused. One that is proposed asks the patient, and becomes active, narrowed, " +
+		"that has the patient's keys in custody; others see those of their own keys. DELETE of it is offered for that, and by condition for records alone. One that denies ends what it names, and stands against what would permit it until it is ended itself. What can't be granted exactly is refused. One that is proposed asks the patient, and becomes active, narrowed, " +
 		"or rejected. One of another scope is a record, found with scope.",
 	"Provenance": "A search by target alone finds the author's signature over a resource, with the record that it is in; with patient, what was sent as Provenance.",
 	"AuditEvent": "Searches find accesses as the ledger has them (IHE BALP): the patient's custodian all of them, another member its own. One that is sent is a record, and read by its id.",
@@ -48,6 +61,28 @@ func (g *gateway) routeLedger(mux *http.ServeMux) {
 	mux.Handle("DELETE /fhir/Consent/{id}", g.authorised("d", (*gateway).deleteConsent))
 	mux.Handle("POST /fhir/Consent/_search", g.authorised("s", byForm((*gateway).searchConsent)))
 	mux.Handle("POST /fhir/AuditEvent/_search", g.authorised("s", byForm((*gateway).searchAudit)))
+	mux.Handle("POST /fhir/Provenance/_search", g.authorised("s", byForm((*gateway).searchProvenance)))
+}
+
+// searchIn is the search of a type in a patient's compartment, by GET and by a form.
+func searchIn(kind string) (get, form action) {
+	of := map[string]action{"Consent": (*gateway).searchConsent, "AuditEvent": (*gateway).searchAudit}[kind]
+	if of == nil {
+		return inJSON((*gateway).search), (*gateway).searchForm
+	}
+	named := func(g *gateway, w http.ResponseWriter, r *http.Request, who exchange.Asker) error {
+		q, err := parseQuery(r.URL.RawQuery)
+		if err != nil {
+			return err
+		}
+		if q.Has("patient") || q.Has("patient.identifier") {
+			return badRequest("invalid", "The address names the patient already; leave out patient.")
+		}
+		q.Set("patient", r.PathValue("id"))
+		r.URL.RawQuery = q.Encode()
+		return of(g, w, r, who)
+	}
+	return inJSON(named), byForm(named)
 }
 
 // tells tells whether what is made of a type about a chart is within reach: a scope for the type must cover all of it.
@@ -61,7 +96,7 @@ func (g *gateway) make(raw []byte, updated time.Time) (*made, error) {
 	if err != nil {
 		return nil, fmt.Errorf("a resource that was made here: %v", err)
 	}
-	return &made{res, updated}, nil
+	return &made{res: res, updated: updated}, nil
 }
 
 func (m *made) version() string {
@@ -96,14 +131,14 @@ func (g *gateway) searchMade(w http.ResponseWriter, kind string, asked, q url.Va
 		return asSearchProblem(err)
 	}
 	type match struct {
-		found
+		*made
 		key fhir.Key
 	}
 	var matches []match
 	for _, m := range all {
 		as := fhir.Identity{ID: m.res.ID(), Updated: m.updated}
 		if search.Matches(m.res, as) {
-			matches = append(matches, match{found{kind, m.res.ID(), func() []byte { return a.render(m.render()) }}, order.Key(m.res, as)})
+			matches = append(matches, match{m, order.Key(m.res, as)})
 		}
 	}
 	slices.SortStableFunc(matches, func(a, b match) int { return order.Compare(a.key, b.key) })
@@ -117,7 +152,10 @@ func (g *gateway) searchMade(w http.ResponseWriter, kind string, asked, q url.Va
 	}
 	var out []found
 	for _, m := range matches[from:to] {
-		out = append(out, m.found)
+		if err := m.complete(); err != nil {
+			return err
+		}
+		out = append(out, found{kind, m.res.ID(), func() []byte { return a.render(m.render()) }})
 	}
 	total := len(matches)
 	if a.untold {

@@ -232,6 +232,9 @@ func (in *incoming) resume(p *planned) {
 		in.there = &there
 	}
 	if p.Replaces != nil {
-		in.update, in.replaces, in.section = true, *p.Replaces, p.Replaces.Section
+		in.update, in.replaces = true, *p.Replaces
+		if in.deleted {
+			in.section = p.Replaces.Section
+		}
 	}
 }

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -170,10 +169,15 @@ func inputs(w http.ResponseWriter, r *http.Request, allowed ...string) (map[stri
 			return nil, invalidAt(res.Type(), "An operation takes Parameters.")
 		}
 		var body struct {
-			Parameter []struct{ Name, ValueString, ValueCode, ValueID string }
+			Parameter []struct {
+				Name        string `json:"name"`
+				ValueString string `json:"valueString"`
+				ValueCode   string `json:"valueCode"`
+				ValueID     string `json:"valueId"`
+			} `json:"parameter"`
 		}
-		if err := json.Unmarshal(res.Raw(), &body); err != nil {
-			return nil, invalidAt("Parameters.parameter", "Each parameter has a name and one value: a string, code or id.")
+		if err := res.Read(&body); err != nil {
+			return nil, invalidAt("Parameters.parameter", "Each parameter has a name and one value: a string, code or id, written in the case that FHIR has.")
 		}
 		for _, p := range body.Parameter {
 			q[p.Name] = append(q[p.Name], cmp.Or(p.ValueString, p.ValueCode, p.ValueID))

@@ -61,6 +61,13 @@ func (g *gateway) prepare(ctx context.Context, o *once, who exchange.Asker, all 
 			return err
 		}
 	}
+	for _, in := range all {
+		if in.update {
+			if err := g.leave(ctx, who, in); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 
@@ -194,10 +201,15 @@ func (g *gateway) writeChart(ctx context.Context, o *once, who exchange.Asker, p
 	records := layOut(resources)
 	for i, in := range resources {
 		drafts[i] = exchange.Draft{Resource: in.res, ID: in.id, Section: in.section, Group: records[i], Refs: in.refs()}
-		if in.update {
+		if in.update && in.leaving == nil {
 			drafts[i].Supersedes, drafts[i].Deleted = []uint64{in.replaces.Entry}, in.deleted
 		}
 	}
+	moved, leaving, done, err := g.departing(ctx, resources)
+	if err != nil {
+		return err
+	}
+	defer done()
 	published, err := g.Member.PublishOnce(ctx, o.who(who), o.publication(), p.chart, drafts)
 	if err != nil {
 		return err
@@ -212,5 +224,5 @@ func (g *gateway) writeChart(ctx context.Context, o *once, who exchange.Asker, p
 		}
 		in.done = standing{status: status, kind: in.res.Type(), id: in.id, version: number(published[i].Entry), at: published[i].At}
 	}
-	return nil
+	return g.left(ctx, who, moved, leaving)
 }

@@ -1,7 +1,6 @@
 package hl7
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -182,11 +181,8 @@ func (c *Change) Bundle(known Known) (now, later []byte, why *Error) {
 				continue
 			}
 			request := object{"method": "PUT", "url": r.address}
-			var now struct {
-				Meta struct{ VersionID string }
-			}
-			if json.Unmarshal(have.Raw, &now) == nil && now.Meta.VersionID != "" {
-				request["ifMatch"] = `W/"` + now.Meta.VersionID + `"`
+			if v := versionOf(have.Raw); v != "" {
+				request["ifMatch"] = `W/"` + v + `"`
 			}
 			entry["request"] = request
 		}
@@ -259,9 +255,14 @@ func (c *Change) have(r *Resource, known Known, used map[string]bool) *Current {
 // union is a new list of identifiers or extensions, with those of an old one that aren't in it.
 func union(old json.RawMessage, list []any) ([]any, error) {
 	name := func(raw []byte) (string, error) {
-		var x struct{ URL, System, Value string }
-		err := json.Unmarshal(raw, &x)
-		return x.URL + " " + x.System + " " + x.Value, err
+		x, err := members(raw)
+		var parts [3]string
+		for i, at := range []string{"url", "system", "value"} {
+			if err == nil && x[at] != nil {
+				err = json.Unmarshal(x[at], &parts[i])
+			}
+		}
+		return strings.Join(parts[:], " "), err
 	}
 	have := map[string]bool{}
 	for _, v := range list {
@@ -295,9 +296,8 @@ func union(old json.RawMessage, list []any) ([]any, error) {
 func (r *Resource) render(have *Current) ([]byte, error) {
 	body := object{}
 	if have != nil && r.join {
-		d := json.NewDecoder(bytes.NewReader(have.Raw))
-		var old map[string]json.RawMessage
-		if err := d.Decode(&old); err != nil {
+		old, err := members(have.Raw)
+		if err != nil {
 			return nil, err
 		}
 		for k, v := range old {

@@ -83,3 +83,17 @@ func extension(url, kind string, v any) any {
 	}
 	return object{"url": url, kind: v}
 }
+
+// members are those of a piece of FHIR JSON by their exact names, as FHIR has them: a struct would take those in another case too.
+func members(raw []byte) (out map[string]json.RawMessage, err error) {
+	err = json.Unmarshal(raw, &out)
+	return out, err
+}
+
+// versionOf is the version that a resource says it is, "" if it says none.
+func versionOf(raw []byte) (version string) {
+	resource, _ := members(raw)
+	meta, _ := members(resource["meta"])
+	_ = json.Unmarshal(meta["versionId"], &version) // what is no text is no version
+	return version
+}

@@ -117,7 +117,7 @@ func (c *Change) telecom(o object, s *segment, home, work, others int) {
 }
 
 func gender(v value) string {
-	return map[string]string{"M": "male", "F": "female", "O": "other", "A": "other", "U": "unknown"}[v.part(1).text()]
+	return map[string]string{"M": "male", "F": "female", "O": "other", "A": "other", "N": "other", "U": "unknown"}[v.part(1).text()]
 }
 
 // The categories that US Core names, by CDC code, and HL7's codes for two of them.
@@ -215,15 +215,24 @@ func (c *Change) link(known Known) *Error {
 	}{{c.prior, c.patient, known.Prior, "replaced-by"}, {c.patient, c.prior, known.Patient, "replaces"}} {
 		var links []any
 		if side.now != nil {
-			var old struct{ Link []json.RawMessage }
-			if err := json.Unmarshal(side.now.Raw, &old); err != nil {
+			old, err := linksOf(side.now.Raw)
+			if err != nil {
 				return &Error{Code: Fail, Number: InternalError, Text: "what is there of a patient can't be read"}
 			}
-			for _, l := range old.Link {
+			for _, l := range old {
 				links = append(links, l)
 			}
 		}
 		side.one.body["link"] = append(links, object{"other": &reference{side.other}, "type": side.kind})
 	}
 	return nil
+}
+
+// linksOf are the links that a Patient has.
+func linksOf(raw []byte) (links []json.RawMessage, err error) {
+	now, err := members(raw)
+	if err == nil && now["link"] != nil {
+		err = json.Unmarshal(now["link"], &links)
+	}
+	return links, err
 }

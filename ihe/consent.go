@@ -24,12 +24,13 @@ type Reference struct {
 	System, Value string
 }
 
-// Policy is what a Consent permits. Nothing else is permitted.
+// Policy is what a Consent permits, and then nothing else is permitted; or what it denies.
 type Policy struct {
 	Status    string // draft, proposed, active, rejected, inactive, entered-in-error
 	Patient   Reference
-	Actors    []Reference // who may read
-	Purposes  []string    // v3-ActReason
+	Denies    bool        // nobody of whom it speaks may read
+	Actors    []Reference // who may read; of a denial none: everybody
+	Purposes  []string    // v3-ActReason; of a denial none: all
 	Sections  []section.Section
 	From      time.Time     // zero: at once
 	Until     time.Time     // the first moment no more; zero: until it is ended
@@ -130,6 +131,10 @@ func ReadPolicy(r *fhir.Resource) (*Policy, error) {
 		return nil, wrong(fhir.Unsupported, "modifierExtension", "changes what the Consent means, and isn't known here")
 	}
 	p := &Policy{Status: in.Status, Patient: in.Patient.reference()}
+	if in.Provision.Type == "deny" {
+		p.Denies = true
+		return p, p.deny(in.Provision)
+	}
 	if err := p.read(in.Provision); err != nil {
 		return nil, err
 	}
@@ -147,10 +152,8 @@ func ReadPolicy(r *fhir.Resource) (*Policy, error) {
 // read reads the base provision.
 func (p *Policy) read(in *provisionIn) (err error) {
 	switch {
-	case in.Type == "deny":
-		return wrong(fhir.Unsupported, "provision.type", "denies: nobody reads without a Consent that permits, so there is nothing to write down. To end one set its status to inactive")
 	case in.Type != "permit":
-		return wrong(fhir.Required, "provision.type", "is missing: permit")
+		return wrong(fhir.Required, "provision.type", "is missing: permit, or deny")
 	case len(in.Actor) == 0:
 		return wrong(fhir.Required, "provision.actor", "is missing: say which organisation may read. Consents for everybody are not offered")
 	case len(in.Actor) > MaxActors:

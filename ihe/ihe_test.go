@@ -160,6 +160,19 @@ func TestAPolicyPermitsWhatIsWrittenAndNoMore(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", c.name, got, c.want)
 		}
 	}
+	for provision, want := range map[string]struct {
+		actors, purposes int
+		sections         string
+	}{
+		`"type":"deny"`: {0, 0, "demographics, summary, medications, immunizations, labs, vitals, encounters, procedures, imaging, patient-generated, coverage, care-plans, " +
+			"mental-health, substance-use, sexual-health, hiv, genetics"},
+		`"type":"deny",` + actor + `,` + purpose + class("labs"): {1, 1, "labs"},
+	} {
+		r, _ := fhir.Parse(consentOf(provision))
+		if p, err := ihe.ReadPolicy(r); err != nil || !p.Denies || len(p.Actors) != want.actors || len(p.Purposes) != want.purposes || p.Words() != want.sections {
+			t.Errorf("%s: got %+v, %v", provision, p, err)
+		}
+	}
 	r, _ := fhir.Parse(consentOf(base + `,"period":{"start":"2026","end":"2026-05-31"},"dataPeriod":{"end":"2020"}`))
 	p, err := ihe.ReadPolicy(r)
 	if err != nil || !p.From.Equal(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)) || !p.Until.Equal(time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)) || !p.Data.From.IsZero() || p.Data.To.Year() != 2021 {
@@ -170,7 +183,8 @@ func TestAPolicyPermitsWhatIsWrittenAndNoMore(t *testing.T) {
 func TestAPolicyThatTheLedgerCantExpressIsRefused(t *testing.T) {
 	for name, c := range map[string]struct{ provision, at string }{
 		"no type":                      {actor + `,` + purpose, "provision.type"},
-		"deny":                         {`"type":"deny",` + actor + `,` + purpose, "provision.type"},
+		"deny for a period":            {`"type":"deny",` + actor + `,"period":{"end":"2027"}`, "provision"},
+		"deny but broken glass":        {`"type":"deny",` + actor + `,"provision":[{"type":"permit"}]`, "provision.provision"},
 		"nobody":                       {`"type":"permit",` + purpose, "provision.actor"},
 		"no purpose":                   {`"type":"permit",` + actor, "provision.purpose"},
 		"another role":                 {strings.Replace(base, "IRCP", "AUT", 1), "provision.actor[0].role"},
