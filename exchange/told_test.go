@@ -10,9 +10,10 @@ import (
 func BenchmarkCustodiansAudit(b *testing.B) {
 	const accesses, page = 300, 20
 	ctx := context.Background()
-	m, chart, entries := ward(b, 1)
+	reader, chart, entries := ward(b, 1)
+	m := newWorld().Nodes[0].Member // the custodian
 	for range accesses {
-		read(b, m, chart, entries)
+		read(b, reader, chart, entries)
 	}
 	for ready := false; !ready; { // the last of them are in the outbox for a moment
 		t, err := m.Told(ctx, chart, time.Time{}, time.Time{})
