@@ -50,10 +50,16 @@ func TestAGatewayThatSkipsTheAccessGetsNothing(t *testing.T) {
 	session := key.NewDecapsulating([32]byte{1})
 	detail := []byte("a detail that nobody sealed")
 
+	before := func(e *op.Entry) (all []uint64) {
+		for n := range e.Number {
+			all = append(all, n)
+		}
+		return all
+	}
 	// What a gateway could show, each with a session key of its own.
 	show := func(e *op.Entry) error {
 		for holder := range rogue.Genesis.Members {
-			q := release.Request{Log: e.Log, Number: e.Number, Session: *session.Exchange(), Detail: detail}
+			q := release.Request{Log: e.Log, Number: e.Number, Session: *session.Exchange(), Detail: detail, Entries: before(e)}
 			to, err := key.ParseExchange(rogue.Genesis.Members[holder].Exchange)
 			if err != nil {
 				return err

@@ -125,6 +125,14 @@ func (c *chart) records() consent.Range {
 	return consent.Range{From: first, To: first + uint64(len(c.wants))}
 }
 
+// entries are the numbers of all records.
+func (c *chart) entries() (all []uint64) {
+	for n := c.records().From; n < c.records().To; n++ {
+		all = append(all, n)
+	}
+	return all
+}
+
 // ask puts an access to all records on the ledger.
 func (c *chart) ask(by key.Signer, change ...func(*op.Access)) release.Access {
 	c.t.Helper()

@@ -120,9 +120,9 @@ func (c *Client) rank(member int) int {
 	return len(c.First)
 }
 
-// ask gets one holder's partials, by generation.
-func (c *Client) ask(ctx context.Context, a *Access, member int) ([]group, error) {
-	q := Request{Log: a.Entry.Log, Number: a.Entry.Number, Session: *a.Session.Exchange(), Detail: a.Detail}
+// ask gets one holder's partials for some entries, by generation.
+func (c *Client) ask(ctx context.Context, a *Access, entries []uint64, member int) ([]group, error) {
+	q := Request{Log: a.Entry.Log, Number: a.Entry.Number, Session: *a.Session.Exchange(), Detail: a.Detail, Entries: entries}
 	if own, ok := c.calls.(near); ok && member == own.s.member {
 		_, groups, err := own.s.give(ctx, &q)
 		return groups, err

@@ -106,14 +106,26 @@ func (g *gathering) ask(ctx context.Context) {
 	member := g.unasked[0]
 	g.unasked = g.unasked[1:]
 	g.inflight[member] = true
+	wanted := g.wanted()
 	go func() {
 		began := time.Now()
-		groups, err := g.client.ask(ctx, &g.access, member)
+		groups, err := g.client.ask(ctx, &g.access, wanted, member)
 		if err == nil {
 			g.client.pace.answered(len(g.records), time.Since(began))
 		}
 		g.replies <- answer{member, groups, err}
 	}()
+}
+
+// wanted are the entries of the records that aren't settled, ascending.
+func (g *gathering) wanted() (entries []uint64) {
+	for _, r := range g.records {
+		if !r.done {
+			entries = append(entries, r.want.Entry.Number)
+		}
+	}
+	slices.Sort(entries)
+	return slices.Compact(entries)
 }
 
 // take files a holder's partials. A part's number is the holder's place among the shares, whatever the holder thinks.

@@ -38,7 +38,7 @@ func TestABusyNetworkIsNotAskedMoreThanItNeeds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		q := release.Request{Log: a.Entry.Log, Number: a.Entry.Number, Session: *a.Session.Exchange(), Detail: a.Detail}
+		q := release.Request{Log: a.Entry.Log, Number: a.Entry.Number, Session: *a.Session.Exchange(), Detail: a.Detail, Entries: c.entries()}
 		sealed, err := q.Seal(net.genesis.Network(), i, to)
 		if err != nil {
 			t.Fatal(err)

@@ -28,14 +28,17 @@ type task struct {
 	id     wire.Hash
 }
 
-// tasks lists the records that the access names and that are not erased, by generation and entry. Generations of which this holder has
-// no share are left to the others.
-func (s *Service) tasks(a *access) ([]task, error) {
+// tasks lists the records that are wanted, that the access names and that are not erased, by generation and entry. Generations of which this
+// holder has no share are left to the others.
+func (s *Service) tasks(a *access, wanted []uint64) ([]task, error) {
 	var tasks []task
 	erased, absent := 0, 0
 	for _, x := range a.says.Ranges {
 		err := s.chain.Ledger().Entries(a.Log, x.From, x.To, func(e *op.Entry) error {
 			r, ok := e.Says.(*op.Recorded)
+			if ok {
+				_, ok = slices.BinarySearch(wanted, e.Number)
+			}
 			switch {
 			case !ok:
 			case a.blocked(e.Number):
@@ -57,6 +60,8 @@ func (s *Service) tasks(a *access) ([]task, error) {
 		return nil, peer.Errorf(peer.Unavailable, "this member has no share of the key")
 	case len(tasks) == 0 && erased > 0:
 		return nil, peer.Errorf(peer.Denied, "no longer allowed: %v", consent.Erased)
+	case len(tasks) == 0:
+		return nil, peer.Errorf(peer.Denied, "the access names none of the records that are wanted")
 	}
 	slices.SortStableFunc(tasks, func(x, y task) int { return cmp.Compare(x.gen, y.gen) })
 	return tasks, nil

@@ -119,7 +119,7 @@ func (s *Service) give(ctx context.Context, q *Request) (access wire.Hash, group
 	if err := s.decide(a); err != nil {
 		return access, nil, err
 	}
-	tasks, err := s.tasks(a)
+	tasks, err := s.tasks(a, q.Entries)
 	if err != nil {
 		return access, nil, err
 	}

@@ -16,7 +16,7 @@ import (
 // request asks holder 1 for what a names; change makes it ask for something else.
 func (c *chart) request(a release.Access, change func(*release.Request)) error {
 	c.t.Helper()
-	q := &release.Request{Log: c.log, Number: a.Entry.Number, Session: *a.Session.Exchange(), Detail: a.Detail}
+	q := &release.Request{Log: c.log, Number: a.Entry.Number, Session: *a.Session.Exchange(), Detail: a.Detail, Entries: c.entries()}
 	if change != nil {
 		change(q)
 	}
@@ -77,6 +77,10 @@ func TestAHolderRefuses(t *testing.T) {
 		{name: "a further use", access: func(c *chart) release.Access {
 			return c.ask(c.reader, func(b *op.Access) { b.Further = true })
 		}, kind: peer.Denied, says: "further use"},
+		{name: "a record that the access doesn't name", access: func(c *chart) release.Access {
+			return c.ask(c.reader, func(b *op.Access) { b.Ranges[0].To-- })
+		}, request: func(q *release.Request) { q.Entries = q.Entries[1:] }, kind: peer.Denied, says: "none of the records"},
+		{name: "no record", request: func(q *release.Request) { q.Entries = nil }, kind: peer.Denied, says: "none of the records"},
 		{name: "an entry that is no access", request: func(q *release.Request) { q.Number = 0 }, kind: peer.Denied, says: "no access"},
 		{name: "an entry that its ledger doesn't have", request: func(q *release.Request) { q.Number += 10 }, kind: peer.Later, says: "not on this member's ledger"},
 		{name: "a log that its ledger doesn't have", request: func(q *release.Request) { q.Log[0]++ }, kind: peer.NotFound, says: "no such log"},
@@ -111,10 +115,35 @@ func TestAHolderRefuses(t *testing.T) {
 			}
 		})
 	}
+	t.Run("what isn't wanted", func(t *testing.T) {
+		c := newChart(t, net, k, 3)
+		a, wanted := c.ask(c.reader), c.entries()[1:2]
+		q := &release.Request{Log: c.log, Number: a.Entry.Number, Session: *a.Session.Exchange(), Detail: a.Detail, Entries: wanted}
+		to, err := key.ParseExchange(net.genesis.Members[1].Exchange)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sealed, err := q.Seal(c.id, 1, to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, err := net.Call(t.Context(), 1, "release", sealed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reply, err := release.DecodeReply(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		given, err := reply.Groups[0].Open(a.Session, a.Entry.Hash(), 1)
+		if err != nil || len(given) != 1 || given[0].Number != wanted[0] {
+			t.Errorf("for entry %d it gave %v, error %v", wanted[0], given, err)
+		}
+	})
 	t.Run("a request sealed to another member", func(t *testing.T) {
 		c := newChart(t, net, k, 1)
 		a := c.ask(c.reader)
-		q := &release.Request{Log: c.log, Number: a.Entry.Number, Session: *a.Session.Exchange(), Detail: a.Detail}
+		q := &release.Request{Log: c.log, Number: a.Entry.Number, Session: *a.Session.Exchange(), Detail: a.Detail, Entries: c.entries()}
 		to, err := key.ParseExchange(net.genesis.Members[0].Exchange)
 		if err != nil {
 			t.Fatal(err)

@@ -23,6 +23,7 @@ type Request struct {
 	Number  uint64       // entry of the access
 	Session key.Exchange // what the reply is sealed to; its hash stands in the entry
 	Detail  []byte       // as sealed to the log's owner; its SHA-256 stands in the entry
+	Entries []uint64     // records that the access names and whose parts are wanted, ascending
 }
 
 // Encode is the request's only encoding.
@@ -33,10 +34,14 @@ func (q *Request) Encode() []byte {
 	w.U64(q.Number)
 	w.Fixed(q.Session[:])
 	w.Bytes(q.Detail)
+	w.U32(uint32(len(q.Entries)))
+	for _, n := range q.Entries {
+		w.U64(n)
+	}
 	return w.Done()
 }
 
-// DecodeRequest reads a request of at most op.MaxSealed bytes of detail.
+// DecodeRequest reads a request of at most op.MaxSealed bytes of detail and op.MaxAccessEntries entries.
 func DecodeRequest(b []byte) (*Request, error) {
 	r := wire.NewReader(b)
 	if v := r.U8(); r.Err() == nil && v != Version {
@@ -47,6 +52,12 @@ func DecodeRequest(b []byte) (*Request, error) {
 	q.Number = r.U64()
 	r.Fixed(q.Session[:])
 	q.Detail = r.Bytes(op.MaxSealed)
+	q.Entries = make([]uint64, r.Count(op.MaxAccessEntries, 8))
+	for i := range q.Entries {
+		if q.Entries[i] = r.U64(); i > 0 && q.Entries[i] <= q.Entries[i-1] {
+			r.Fail(fmt.Errorf("entries out of order: %w", wire.ErrNonCanonical))
+		}
+	}
 	if err := r.End(); err != nil {
 		return nil, fmt.Errorf("release request: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"os"
+	"slices"
 	"testing"
 
 	"vitalog/key"
@@ -29,6 +30,7 @@ type vectors struct {
 	Log         key.Log     `json:"log"`
 	Number      uint64      `json:"number"`
 	Detail      string      `json:"detail"`
+	Entries     []uint64    `json:"entries"`
 	Request     string      `json:"request"`       // before sealing
 	Sealed      string      `json:"sealedRequest"` // for the member
 	Access      wire.Hash   `json:"access"`
@@ -49,7 +51,7 @@ var (
 )
 
 func sample() *release.Request {
-	return &release.Request{Log: key.Log{0x5f}, Number: 12, Session: *key.NewDecapsulating(sessionSeed).Exchange(), Detail: []byte("sealed to the patient")}
+	return &release.Request{Log: key.Log{0x5f}, Number: 12, Session: *key.NewDecapsulating(sessionSeed).Exchange(), Detail: []byte("sealed to the patient"), Entries: []uint64{3, 4}}
 }
 
 func TestPublishedVectorsOpenAndEncodeToTheSameBytes(t *testing.T) {
@@ -71,8 +73,8 @@ func TestPublishedVectorsOpenAndEncodeToTheSameBytes(t *testing.T) {
 	if got := hex.EncodeToString(q.Encode()); got != v.Request {
 		t.Errorf("request = %s, want %s", got, v.Request)
 	}
-	if q.Log != v.Log || q.Number != v.Number || hex.EncodeToString(q.Detail) != v.Detail {
-		t.Errorf("request says %v %d %x", q.Log, q.Number, q.Detail)
+	if q.Log != v.Log || q.Number != v.Number || hex.EncodeToString(q.Detail) != v.Detail || !slices.Equal(q.Entries, v.Entries) {
+		t.Errorf("request says %v %d %x %v", q.Log, q.Number, q.Detail, q.Entries)
 	}
 	session := key.NewDecapsulating([32]byte(unhex(t, v.SessionSeed)))
 	if q.Session != *session.Exchange() {
@@ -106,7 +108,7 @@ func writeVectors(t *testing.T) {
 	t.Helper()
 	q, member, session := sample(), key.NewDecapsulating(memberSeed), key.NewDecapsulating(sessionSeed)
 	v := vectors{Network: key.Network{7}, Member: 2, MemberSeed: hex.EncodeToString(memberSeed[:]), SessionSeed: hex.EncodeToString(sessionSeed[:]),
-		Log: q.Log, Number: q.Number, Detail: hex.EncodeToString(q.Detail), Request: hex.EncodeToString(q.Encode()), Access: wire.Hash{0xac}, Gen: 1, Set: 1}
+		Log: q.Log, Number: q.Number, Detail: hex.EncodeToString(q.Detail), Entries: q.Entries, Request: hex.EncodeToString(q.Encode()), Access: wire.Hash{0xac}, Gen: 1, Set: 1}
 	sealed, err := q.Seal(v.Network, v.Member, member.Exchange())
 	if err != nil {
 		t.Fatal(err)
