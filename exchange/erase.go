@@ -17,11 +17,8 @@ func (p *Patient) Erase(ctx context.Context, s section.Section, entries ...uint6
 	for _, n := range entries {
 		if last := len(ranges) - 1; last >= 0 && n < ranges[last].To {
 			return 0, fmt.Errorf("%w: entries to be erased are named once each, ascending", ErrInvalid)
-		} else if last >= 0 && ranges[last].To == n {
-			ranges[last].To++
-		} else {
-			ranges = append(ranges, consent.Range{From: n, To: n + 1})
 		}
+		ranges = extend(ranges, n)
 	}
 	if len(ranges) == 0 {
 		return 0, fmt.Errorf("%w: no entries to be erased", ErrInvalid)
@@ -33,6 +30,15 @@ func (p *Patient) Erase(ctx context.Context, s section.Section, entries ...uint6
 	}
 	err = p.place(ctx, ops, results, func(_ int, _, at uint64) { block = at })
 	return block, err
+}
+
+// extend adds an entry to ascending ranges, of which none has it or a later one.
+func extend(ranges []consent.Range, n uint64) []consent.Range {
+	if last := len(ranges) - 1; last >= 0 && ranges[last].To == n {
+		ranges[last].To++
+		return ranges
+	}
+	return append(ranges, consent.Range{From: n, To: n + 1})
 }
 
 // Erased tells whether a record was erased that is shared with this member for the purpose: to nobody else it is told that it ever was.

@@ -57,7 +57,6 @@ func (m *Member) Leave(ctx context.Context, who Asker, resourceType, id string, 
 // Crash points: after (1) the same again does what is left; it may write (1) once more, which changes nothing that is read.
 func (m *Member) Left(ctx context.Context, who Asker, all []*Leaving) error {
 	for _, l := range all {
-		drafts := []Draft{}
 		ended, err := ending(l.Type, l.ID, l.From.Section, l.From.Entry)
 		if err != nil {
 			return err
@@ -68,7 +67,7 @@ func (m *Member) Left(ctx context.Context, who Asker, all []*Leaving) error {
 		}
 		rest, err := m.rest(l, c)
 		if err == nil {
-			_, err = m.Publish(ctx, who, l.From.Chart, append(append(drafts, ended), rest...)) // (1)
+			_, err = m.Publish(ctx, who, l.From.Chart, append([]Draft{ended}, rest...)) // (1)
 		}
 		done()
 		if err != nil {
@@ -170,11 +169,7 @@ func (m *Member) block(ctx context.Context, l *Leaving) error {
 		if p == "" {
 			return fmt.Errorf("%v entry %d: %w", l.From.Log, n, ErrConflict) // another's
 		}
-		if i := len(of[p]) - 1; i >= 0 && of[p][i].To == n {
-			of[p][i].To++
-		} else {
-			of[p] = append(of[p], consent.Range{From: n, To: n + 1})
-		}
+		of[p] = extend(of[p], n)
 	}
 	var ops []*op.Operation
 	for _, p := range Purposes {
@@ -185,14 +180,8 @@ func (m *Member) block(ctx context.Context, l *Leaving) error {
 	if len(ops) == 0 {
 		return nil
 	}
-	results, err := m.node.Submit(ctx, ops...)
-	if err != nil {
+	if _, err := submitAll(ctx, m, ops...); err != nil {
 		return fmt.Errorf("blocking what left %v: %w", l.From.Section, err)
-	}
-	for _, r := range results {
-		if err := r.Err(); err != nil {
-			return fmt.Errorf("blocking what left %v: %w", l.From.Section, err)
-		}
 	}
 	return nil
 }

@@ -49,18 +49,21 @@ type Resource struct {
 // Raw is the resource as it was received, without white space around it. It must not be modified.
 func (r *Resource) Raw() []byte { return r.raw }
 
-// Read reads elements into v, a pointer to an empty struct with json tags. Names have one case in FHIR: a resource in which provIsion might be taken for
-// provision, as many programs do, is refused, and so is an element of another type.
-func (r *Resource) Read(v any) error {
-	if err := json.Unmarshal(r.raw, v); err != nil {
+// Read reads elements as ReadExactly does.
+func (r *Resource) Read(v any) error { return ReadExactly(r.raw, v) }
+
+// ReadExactly reads JSON into v, a pointer to an empty struct with json tags. Names have one case and stand once: JSON in which provIsion might be taken
+// for provision, as many programs do, is refused, and so is a value of another type.
+func ReadExactly(raw []byte, v any) error {
+	if err := json.Unmarshal(raw, v); err != nil {
 		return err
 	}
 	loosely := reflect.New(reflect.TypeOf(v).Elem()).Interface()
-	if err := json.Unmarshal(r.raw, loosely, json.MatchCaseInsensitiveNames(true)); err != nil {
+	if err := json.Unmarshal(raw, loosely, json.MatchCaseInsensitiveNames(true)); err != nil {
 		return err
 	}
 	if !reflect.DeepEqual(v, loosely) {
-		return errors.New("the name of an element is written in another case than FHIR has it")
+		return errors.New("a name is written in another case than it has")
 	}
 	return nil
 }

@@ -41,6 +41,23 @@ const (
 	vital = `{"resourceType":"Observation","status":"final","category":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/observation-category","code":"vital-signs"}]}],"code":{"text":"Weight"},"subject":{"reference":"Patient/%s"},"valueQuantity":{"value":70.0,"unit":"kg"}}`
 )
 
+// seen is how many rows the log of a patient in custody has.
+func (d desk) seen(t *testing.T, chart string) int {
+	t.Helper()
+	if err := d.node.Member.Flushed(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	custody, err := d.node.Member.Custody(chart)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, err := custody.Activity(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(log.Rows)
+}
+
 func TestATokenReachesWhatItsScopesCover(t *testing.T) {
 	net := testnet.Start(t, 1, 0)
 	d := desk{t, net.Nodes[0], okafor}
@@ -63,20 +80,7 @@ func TestATokenReachesWhatItsScopesCover(t *testing.T) {
 			}
 		}
 		app.do("GET", "/Patient/"+hers+"/$everything", "").want(t, http.StatusOK)
-		custody, err := d.node.Member.Custody(his)
-		if err != nil {
-			t.Fatal(err)
-		}
-		rows := func() int {
-			if err := d.node.Member.Flushed(context.Background()); err != nil {
-				t.Fatal(err)
-			}
-			a, err := custody.Activity(context.Background())
-			if err != nil {
-				t.Fatal(err)
-			}
-			return len(a.Rows)
-		}
+		rows := func() int { return d.seen(t, his) }
 		before := rows()
 		for _, path := range []string{"/Patient/" + his, "/Patient/" + his + "/$everything", hisLab, hisLab + "/_history/1", "/" + hisThings[len(hisThings)-1].location} {
 			if a := app.do("GET", path, "").want(t, http.StatusNotFound); !bytes.Equal(a.body, absent.body) {

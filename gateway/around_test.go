@@ -2,7 +2,6 @@ package gateway_test
 
 import (
 	"bytes"
-	"context"
 	"net/http"
 	"regexp"
 	"strings"
@@ -40,20 +39,7 @@ func noWayAround(t *testing.T, d desk, hers, his string, herThings, hisThings []
 	of, none, untold := strings.NewReplacer(names...), strings.NewReplacer(nobody...), strings.NewReplacer(told...)
 
 	d.do("GET", "/Patient/"+his+"/$everything", "").want(t, http.StatusOK) // where there is an index, he is in it
-	custody, err := d.node.Member.Custody(his)
-	if err != nil {
-		t.Fatal(err)
-	}
-	rows := func() int {
-		if err := d.node.Member.Flushed(context.Background()); err != nil {
-			t.Fatal(err)
-		}
-		a, err := custody.Activity(context.Background())
-		if err != nil {
-			t.Fatal(err)
-		}
-		return len(a.Rows)
-	}
+	rows := func() int { return d.seen(t, his) }
 	before := rows()
 	app := d.scoped("patient/*.cruds", hers)
 	same := func(method, path, body string, headers ...string) {

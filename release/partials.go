@@ -35,12 +35,10 @@ func (s *Service) tasks(a *access, wanted []uint64) ([]task, error) {
 	erased, absent := 0, 0
 	for _, x := range a.says.Ranges {
 		err := s.chain.Ledger().Entries(a.Log, x.From, x.To, func(e *op.Entry) error {
-			r, ok := e.Says.(*op.Recorded)
-			if ok {
-				_, ok = slices.BinarySearch(wanted, e.Number)
-			}
+			r, record := e.Says.(*op.Recorded)
+			_, asked := slices.BinarySearch(wanted, e.Number)
 			switch {
-			case !ok:
+			case !record || !asked:
 			case a.blocked(e.Number):
 				erased++
 			case !s.ring.HasShare(r.NetGen):

@@ -16,20 +16,26 @@ import (
 // request asks holder 1 for what a names; change makes it ask for something else.
 func (c *chart) request(a release.Access, change func(*release.Request)) error {
 	c.t.Helper()
+	_, err := c.send(a, 1, change)
+	return err
+}
+
+// send asks holder 1 by a request that is sealed to a member.
+func (c *chart) send(a release.Access, member int, change func(*release.Request)) (reply []byte, err error) {
+	c.t.Helper()
 	q := &release.Request{Log: c.log, Number: a.Entry.Number, Session: *a.Session.Exchange(), Detail: a.Detail, Entries: c.entries()}
 	if change != nil {
 		change(q)
 	}
-	to, err := key.ParseExchange(c.net.genesis.Members[1].Exchange)
+	to, err := key.ParseExchange(c.net.genesis.Members[member].Exchange)
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	sealed, err := q.Seal(c.id, 1, to)
+	sealed, err := q.Seal(c.id, member, to)
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	_, err = c.net.Call(c.t.Context(), 1, "release", sealed)
-	return err
+	return c.net.Call(c.t.Context(), 1, "release", sealed)
 }
 
 func TestAHolderRefuses(t *testing.T) {
@@ -118,16 +124,7 @@ func TestAHolderRefuses(t *testing.T) {
 	t.Run("what isn't wanted", func(t *testing.T) {
 		c := newChart(t, net, k, 3)
 		a, wanted := c.ask(c.reader), c.entries()[1:2]
-		q := &release.Request{Log: c.log, Number: a.Entry.Number, Session: *a.Session.Exchange(), Detail: a.Detail, Entries: wanted}
-		to, err := key.ParseExchange(net.genesis.Members[1].Exchange)
-		if err != nil {
-			t.Fatal(err)
-		}
-		sealed, err := q.Seal(c.id, 1, to)
-		if err != nil {
-			t.Fatal(err)
-		}
-		raw, err := net.Call(t.Context(), 1, "release", sealed)
+		raw, err := c.send(a, 1, func(q *release.Request) { q.Entries = wanted })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -143,16 +140,7 @@ func TestAHolderRefuses(t *testing.T) {
 	t.Run("a request sealed to another member", func(t *testing.T) {
 		c := newChart(t, net, k, 1)
 		a := c.ask(c.reader)
-		q := &release.Request{Log: c.log, Number: a.Entry.Number, Session: *a.Session.Exchange(), Detail: a.Detail, Entries: c.entries()}
-		to, err := key.ParseExchange(net.genesis.Members[0].Exchange)
-		if err != nil {
-			t.Fatal(err)
-		}
-		sealed, err := q.Seal(c.id, 0, to)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := net.Call(t.Context(), 1, "release", sealed); peer.KindOf(err) != peer.Invalid {
+		if _, err := c.send(a, 0, nil); peer.KindOf(err) != peer.Invalid {
 			t.Errorf("got %v, want %v", err, peer.Invalid)
 		}
 	})

@@ -1,7 +1,6 @@
 package smart_test
 
 import (
-	"bufio"
 	"encoding/json"
 	"io"
 	"net/url"
@@ -24,27 +23,7 @@ func browse(t *testing.T, c clinic, operator, chart, number string) {
 			t.Skip("playwright-core is not installed: see testdata/clients/package.json")
 		}
 	}
-	cmd := exec.Command("node", "browse.mjs", chromium)
-	cmd.Dir, cmd.Stderr = "testdata/clients", os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		cmd.Process.Kill()
-		cmd.Wait() // it was killed, or has ended
-	}()
-	lines := bufio.NewScanner(out)
-	if !lines.Scan() {
-		t.Fatal("it says nothing")
-	}
+	in, lines := script(t, "browse.mjs", chromium)
 	c.register(`{"client_id":"browser","client_name":"Browser","scope":"patient/*.rs","redirect_uris":["` + lines.Text() + `/app"],"purposes_of_use":["TREAT"]}`)
 	wish, err := json.Marshal(map[string]string{"base": c.url(), "number": number, "launch": c.post("/auth/launch", url.Values{"patient": {chart}}, operator).text("launch")})
 	if err != nil {

@@ -3,12 +3,40 @@ package smart_test
 import (
 	"bufio"
 	"encoding/json"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
 )
+
+// script runs one of testdata/clients until the test ends. Its first line, which tells where it listens, was read.
+func script(t *testing.T, arguments ...string) (io.Writer, *bufio.Scanner) {
+	t.Helper()
+	cmd := exec.Command("node", arguments...)
+	cmd.Dir, cmd.Stderr = "testdata/clients", os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait() // it was killed, or has ended
+	})
+	lines := bufio.NewScanner(out)
+	if !lines.Scan() {
+		t.Fatal("it says nothing")
+	}
+	return in, lines
+}
 
 // launchFHIRClient has fhirclient, unmodified, launch an app: npm ci in testdata/clients gets it, and without it this is skipped.
 func launchFHIRClient(t *testing.T, c clinic, chart, number string) {
@@ -18,23 +46,7 @@ func launchFHIRClient(t *testing.T, c clinic, chart, number string) {
 		}
 		t.Skip("fhirclient is not installed: see testdata/clients/package.json")
 	}
-	cmd := exec.Command("node", "launch.mjs", c.url()+"/fhir")
-	cmd.Dir, cmd.Stderr = "testdata/clients", os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		cmd.Process.Kill()
-		cmd.Wait() // it was killed
-	}()
-	lines := bufio.NewScanner(out)
-	if !lines.Scan() {
-		t.Fatal("it says nothing")
-	}
+	_, lines := script(t, "launch.mjs", c.url()+"/fhir")
 	at := lines.Text()
 	c.register(`{"client_id":"fhirclient","client_name":"fhirclient","scope":"patient/*.rs","redirect_uris":["` + at + `/app"],"purposes_of_use":["TREAT"]}`)
 	a := c.app("fhirclient")

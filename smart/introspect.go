@@ -23,7 +23,7 @@ func (s *Server) introspect(r *http.Request, f url.Values) (any, error) {
 	}
 	inactive := map[string]any{"active": false}
 	token := f.Get("token")
-	if a, err := gateway.ReadToken(s.Ring.Tokens().Public(), s.Member.Name(), s.base(), token, s.Now()); err == nil {
+	if a, err := s.readToken(token); err == nil {
 		if revoked, err := s.Revoked(a); err != nil || revoked {
 			return inactive, err
 		}
@@ -52,10 +52,15 @@ func introspection(s scope.Set, client, patient, subject, purpose string, until 
 	return out
 }
 
+// readToken reads an access token of this member.
+func (s *Server) readToken(token string) (gateway.Access, error) {
+	return gateway.ReadToken(s.Ring.Tokens().Public(), s.Member.Name(), s.base(), token, s.Now())
+}
+
 // operator wants a token that the member's operator made.
 func (s *Server) operator(r *http.Request) (gateway.Access, error) {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	a, err := gateway.ReadToken(s.Ring.Tokens().Public(), s.Member.Name(), s.base(), strings.TrimSpace(token), s.Now())
+	a, err := s.readToken(strings.TrimSpace(token))
 	if !strings.EqualFold(scheme, "Bearer") || err != nil || a.Client != "" {
 		return gateway.Access{}, &refusal{http.StatusUnauthorized, "invalid_client", "A token of the member's own systems is needed."}
 	}

@@ -3,12 +3,12 @@ package smart
 import (
 	"encoding/base64"
 	"errors"
-	"reflect"
 	"strings"
 
 	"github.com/go-jose/go-jose/v4"
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"vitalog/fhir"
 )
 
 // header is what is read of a JWS's header (RFC 7515, 4.1).
@@ -32,7 +32,7 @@ func readParts(text string, header, claims any) error {
 		if !ok {
 			return errors.New("want base64url without padding and line breaks")
 		}
-		if into != nil && exactly(raw, into) != nil {
+		if into != nil && fhir.ReadExactly(raw, into) != nil {
 			return errors.New("its header or claims can't be read, or not in one way only: names stand once, in small letters, and with values of their type")
 		}
 	}
@@ -43,20 +43,4 @@ func readParts(text string, header, claims any) error {
 func decode64(s string) ([]byte, bool) {
 	raw, err := base64.RawURLEncoding.DecodeString(s)
 	return raw, err == nil && base64.RawURLEncoding.EncodeToString(raw) == s
-}
-
-// exactly reads JSON into v, a pointer to an empty struct with json tags. A name that stands twice is refused, and so is one in which Iss might
-// be taken for iss, as many programs do.
-func exactly(raw []byte, v any) error {
-	if err := json.Unmarshal(raw, v); err != nil {
-		return err
-	}
-	loosely := reflect.New(reflect.TypeOf(v).Elem()).Interface()
-	if err := json.Unmarshal(raw, loosely, json.MatchCaseInsensitiveNames(true)); err != nil {
-		return err
-	}
-	if !reflect.DeepEqual(v, loosely) {
-		return errors.New("a name is written in another case than it has")
-	}
-	return nil
 }

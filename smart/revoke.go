@@ -28,7 +28,7 @@ func (s *Server) revoke(r *http.Request, f url.Values) (any, error) {
 	if err := s.store.sweep(s.Now()); err != nil {
 		return nil, err
 	}
-	if a, err := gateway.ReadToken(s.Ring.Tokens().Public(), s.Member.Name(), s.base(), token, s.Now()); err == nil {
+	if a, err := s.readToken(token); err == nil {
 		if a.Client != c.ID {
 			return done, nil
 		}

@@ -70,6 +70,12 @@ async function main(wish) {
         await press("Dr. Ada Okafor");
         return verifier;
       };
+      const choose = async () => {
+        await shows("Which patient is Browser for?");
+        await page.keyboard.type(wish.number); // the field has the focus
+        await page.keyboard.press("Enter");
+        await shows("Allow Browser to work for you?");
+      };
       const end = async (verifier) => {
         await page.getByRole("heading", { name: "The app" }).waitFor();
         if (!visited.code) return visited;
@@ -89,10 +95,7 @@ async function main(wish) {
         await page.keyboard.press("Enter");
         await shows("Allow Browser to work for you?");
         await press("Choose another patient");
-        await shows("Which patient is Browser for?");
-        await page.keyboard.type(wish.number);
-        await page.keyboard.press("Enter");
-        await shows("Allow Browser to work for you?");
+        await choose();
         await press("Allow");
         out.standalone = (await end(verifier)).patient;
         await page.goBack(); // the flow is over
@@ -103,10 +106,7 @@ async function main(wish) {
         await press("Allow");
         out.launched = (await end(verifier)).patient;
         await begin("launch/patient patient/*.rs");
-        await shows("Which patient is Browser for?");
-        await page.keyboard.type(wish.number);
-        await page.keyboard.press("Enter");
-        await shows("Allow Browser to work for you?");
+        await choose();
         await press("Don’t allow");
         out.denied = (await end()).error;
       }
