@@ -178,7 +178,7 @@ func (c *chart) reads(i int, o release.Opened) error {
 // lie replaces a holder's partials by what wrong makes of them, sealed as the holder would.
 func (m *member) lie(wrong func(threshold.Point1) threshold.Point1) {
 	m.mangle = func(route string, body, reply []byte) []byte {
-		q, err := release.OpenRequest(m.net.genesis.Network(), m.number, m.ring.Exchange(), body)
+		q, err := release.DecodeRequest(body)
 		if route != "release" || err != nil {
 			return reply
 		}

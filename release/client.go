@@ -127,12 +127,7 @@ func (c *Client) ask(ctx context.Context, a *Access, entries []uint64, member in
 		_, groups, err := own.s.give(ctx, &q)
 		return groups, err
 	}
-	to := key.Exchange(c.genesis.Members[member].Exchange) // no genesis holds another size
-	sealed, err := q.Seal(c.network, member, &to)
-	if err != nil {
-		return nil, err
-	}
-	raw, err := c.calls.Call(ctx, member, "release", sealed)
+	raw, err := c.calls.Call(ctx, member, "release", q.Encode())
 	if err != nil {
 		return nil, err
 	}

@@ -7,7 +7,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"vitalog/key"
 	"vitalog/release"
 )
 
@@ -34,16 +33,8 @@ func TestABusyNetworkIsNotAskedMoreThanItNeeds(t *testing.T) {
 	a := c.ask(c.reader)
 	l := &latency{takes: make([]time.Duration, 4)}
 	for i := range net.genesis.Members {
-		to, err := key.ParseExchange(net.genesis.Members[i].Exchange)
-		if err != nil {
-			t.Fatal(err)
-		}
 		q := release.Request{Log: a.Entry.Log, Number: a.Entry.Number, Session: *a.Session.Exchange(), Detail: a.Detail, Entries: c.entries()}
-		sealed, err := q.Seal(net.genesis.Network(), i, to)
-		if err != nil {
-			t.Fatal(err)
-		}
-		reply, err := net.Call(t.Context(), i, "release", sealed)
+		reply, err := net.Call(t.Context(), i, "release", q.Encode())
 		if err != nil {
 			t.Fatal(err)
 		}

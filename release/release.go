@@ -89,11 +89,11 @@ func (s *Service) Routes() map[string]peer.Handler {
 	return map[string]peer.Handler{"release": s.release, "deal": s.deal}
 }
 
-// release answers one sealed Request with a Reply.
+// release answers a Request with a Reply.
 func (s *Service) release(ctx context.Context, _ int, body []byte) ([]byte, error) {
-	q, err := OpenRequest(s.network, s.member, s.ring.Exchange(), body)
+	q, err := DecodeRequest(body)
 	if err != nil {
-		return nil, peer.Errorf(peer.Invalid, "the request does not open here")
+		return nil, peer.Errorf(peer.Invalid, "%v", err)
 	}
 	access, groups, err := s.give(ctx, q)
 	if err != nil {

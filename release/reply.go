@@ -12,6 +12,9 @@ import (
 // MaxGenerations of the network key in one reply.
 const MaxGenerations = 16
 
+// infoReply is what sealed partials are for: HPKE's info.
+const infoReply = "vitalog/v1/partials"
+
 // Reply is what one holder gives for an access: one group for each generation of the network key that the records were sealed under.
 type Reply struct{ Groups []Group }
 

@@ -11,13 +11,8 @@ import (
 // Version of the formats in this package.
 const Version = 1
 
-// What the sealed messages are for: HPKE's info.
-const (
-	infoRequest = "vitalog/v1/release"
-	infoReply   = "vitalog/v1/partials"
-)
-
-// Request asks one holder for its part of the keys of the records that an access names. It tells who asks only to the patient, in Detail.
+// Request asks a holder for its part of the keys of the records that an access names. It tells who asks only to the patient, in Detail; the
+// rest stands on the ledger, so it is not sealed.
 type Request struct {
 	Log     key.Log
 	Number  uint64       // entry of the access
@@ -62,25 +57,4 @@ func DecodeRequest(b []byte) (*Request, error) {
 		return nil, fmt.Errorf("release request: %w", err)
 	}
 	return q, nil
-}
-
-// Seal seals the request to the holder's exchange key, for that member of that network only.
-func (q *Request) Seal(network key.Network, member int, to *key.Exchange) ([]byte, error) {
-	return to.Seal(infoRequest, requestContext(network, member), q.Encode())
-}
-
-// OpenRequest is the inverse of Seal.
-func OpenRequest(network key.Network, member int, with key.Opener, sealed []byte) (*Request, error) {
-	plain, err := with.Open(infoRequest, requestContext(network, member), sealed)
-	if err != nil {
-		return nil, fmt.Errorf("release request: %w", err)
-	}
-	return DecodeRequest(plain)
-}
-
-func requestContext(network key.Network, member int) []byte {
-	var w wire.Writer
-	w.Fixed(network[:])
-	w.U32(uint32(member))
-	return w.Done()
 }
