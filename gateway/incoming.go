@@ -32,6 +32,8 @@ type incoming struct {
 	found     bool             // by the condition of a create
 	changes   fhir.Patch       // of a PATCH, which res stands for until it is known
 	patchedAt uint64           // entry of the version that was patched
+	patched   *patched         // of a resource of the directory
+	listing   bool             // this patch's outcome is noted, so that it may be listed
 	section   section.Section
 	directory bool
 

@@ -32,6 +32,13 @@ type planned struct {
 	Chart    string             `json:"chart,omitempty"`
 	There    *answered          `json:"there,omitempty"`
 	Replaces *exchange.Location `json:"replaces,omitempty"`
+	Patched  *patched           `json:"patched,omitempty"` // of a patch of a resource of the directory
+}
+
+// patched is what comes of a patch: which version it changes, and into what, so that another attempt doesn't change it once more.
+type patched struct {
+	From string `json:"from"`
+	Into []byte `json:"into"`
 }
 
 // answered is the answer of an entry.
@@ -93,7 +100,7 @@ func decodeKept(raw []byte) (*kept, error) {
 func (k *kept) note(all []*incoming) {
 	k.Plan = make([]planned, len(all))
 	for i, in := range all {
-		if in.err != nil {
+		if in.err != nil && !in.listing {
 			continue
 		}
 		p := planned{ID: in.id, Chart: in.patient.chart}
@@ -105,6 +112,9 @@ func (k *kept) note(all []*incoming) {
 		}
 		if in.update && !in.directory {
 			p.Replaces = &in.replaces
+		}
+		if in.directory {
+			p.Patched = in.patched
 		}
 		k.Plan[i] = p
 		for ref, l := range in.links {

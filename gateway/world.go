@@ -64,6 +64,8 @@ type world struct {
 
 	met map[*chain]map[string]bool // what chains led to, and whether it fulfils them
 	had map[*has]map[string]bool   // what is referred to by those that fulfil
+
+	bring func(kind string, q url.Values) ([]node, error) // of a search across patients: what is included is opened alone; nil: by sections
 }
 
 func (g *gateway) newWorld(ctx context.Context, who exchange.Asker, chartID string) *world {
@@ -245,7 +247,7 @@ func (w *world) included(includes []include, page []node) (out []node, err error
 				return nil, err
 			}
 			if len(out) > maxIncluded {
-				return nil, badRequest("too-costly", "The page would bring more than %d other resources. Ask for fewer matches by _count, or include less.", maxIncluded)
+				return nil, tooMuchIncluded()
 			}
 		}
 		if from = out[done:]; len(from) == 0 {
@@ -255,7 +257,14 @@ func (w *world) included(includes []include, page []node) (out []node, err error
 	return out, w.failed
 }
 
+func tooMuchIncluded() error {
+	return badRequest("too-costly", "The page would bring more than %d other resources. Ask for fewer matches by _count, or include less.", maxIncluded)
+}
+
 func (w *world) include(i include, from []node, add func(node)) error {
+	if w.bring != nil {
+		return w.brought(i, from, add)
+	}
 	if !i.reverse {
 		for _, n := range from {
 			if n.kind() != i.typ {
