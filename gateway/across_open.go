@@ -117,7 +117,7 @@ func (s *acrossing) open(matches []panel.Found) ([]placed, error) {
 	return out, nil
 }
 
-// endedMeanwhile takes note of an access that has ended since the index was asked. Other errors are given back. The caller holds mu.
+// endedMeanwhile takes note of an access that has ended since the index was asked. Other errors are given back. Those who call it at once hold mu.
 func (s *acrossing) endedMeanwhile(err error) error {
 	if refused, ok := errors.AsType[*exchange.Refused](err); ok {
 		s.ended.end(refused.Why.String())

@@ -648,6 +648,7 @@ func TestASearchAcrossPatientsFindsWhatAFilterFindsAndIsSeenByThoseItShows(t *te
 	// Who asks while the last use is made by another is refused in the middle of an answer, which says so.
 	t.Run("an answer says that uses ran out while it was made", func(t *testing.T) {
 		petit := c.desk(1)
+		c.write(1, `{"resourceType":"Observation","status":"final","category":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/observation-category","code":"laboratory"}]}],"code":{"coding":[{"system":"http://loinc.org","code":"4548-4"}]},"subject":{"reference":"Patient/PATIENT"}}`)
 		c.let(1, exchange.Share{Sections: []section.Section{section.Vitals}})
 		for round, said := 0, false; !said; round++ {
 			if round == 10 {
