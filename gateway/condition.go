@@ -141,12 +141,20 @@ func (in *incoming) is(id string) error {
 func (r *resolver) patched(ctx context.Context, who exchange.Asker, in *incoming) error {
 	kind := in.res.Type()
 	var before []byte
+	from := ""
+	if in.patched != nil {
+		to, err := fhir.Parse(in.patched.Into)
+		if err == nil {
+			err = in.becomes(to)
+		}
+		return err
+	}
 	if isListed(kind) {
 		listed, ok := r.g.Directory.Get(kind, in.id)
 		if !ok {
 			return notFound
 		}
-		before = listed.Render()
+		from, before = listed.Version(), listed.Render()
 	} else {
 		version := ""
 		if in.resumed {
@@ -169,11 +177,11 @@ func (r *resolver) patched(ctx context.Context, who exchange.Asker, in *incoming
 		}
 		in.patchedAt, before = opened.At.Entry, res.Current().Render("")
 	}
-	from, err := fhir.Parse(before)
+	old, err := fhir.Parse(before)
 	if err != nil {
 		return err
 	}
-	to, err := in.changes.Apply(from)
+	to, err := in.changes.Apply(old)
 	if err != nil {
 		return err
 	}
@@ -183,12 +191,23 @@ func (r *resolver) patched(ctx context.Context, who exchange.Asker, in *incoming
 	if kind == "Consent" && ihe.IsPrivacy(to) {
 		return in.bad(in.root, "not-supported", "A Consent about who may read is no record: it is granted. Send it by itself to Consent.")
 	}
-	in.res, in.entry.Resource, in.entry.Line = to, to, 0
+	if err := in.becomes(to); err != nil {
+		return err
+	}
+	if in.directory {
+		in.patched = &patched{From: from, Into: to.Raw()}
+	}
 	if r.g.Validation != Off {
 		if in.hold(r.g.Validation, new(atomic.Int64), func(string) string { return "" }); in.err != nil {
 			return in.err
 		}
 	}
+	return nil
+}
+
+// becomes takes the resource that comes of a patch.
+func (in *incoming) becomes(to *fhir.Resource) (err error) {
+	in.res, in.entry.Resource, in.entry.Line = to, to, 0
 	in.section, in.directory, err = chart.Place(to)
 	return err
 }
