@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -156,17 +157,25 @@ func (r *resolver) patched(ctx context.Context, who exchange.Asker, in *incoming
 		}
 		from, before = listed.Version(), listed.Render()
 	} else {
-		version := ""
-		if in.resumed {
-			version = number(in.replaces.Entry)
+		visit, at := r.g.visit(r.g.Member.access, "r"), in.replaces
+		if !in.resumed {
+			var err error
+			if at, err = visit.locate(kind, in.id, ""); err != nil {
+				return err
+			}
 		}
-		opened, err := r.g.visit(r.g.Member.access, "r").open(ctx, who, kind, in.id, version)
+		opened, err := visit.openAt(ctx, who, at)
+		if in.resumed && errors.Is(err, exchange.ErrNotShared) {
+			return r.moved(ctx, who, in)
+		}
 		if err != nil {
 			return err
 		}
 		defer opened.Close()
 		res := opened.Chart.Get(kind, in.id)
 		switch {
+		case res == nil && in.resumed && len(opened.Errors) == 0:
+			return r.moved(ctx, who, in)
 		case res == nil:
 			return r.g.erasedOr(opened.At, who, didNotOpen(opened.Opened))
 		case res.Deleted():
@@ -203,6 +212,37 @@ func (r *resolver) patched(ctx context.Context, who exchange.Asker, in *incoming
 		}
 	}
 	return nil
+}
+
+// moved takes what an earlier attempt made of a patch that took the resource to another section: what was patched is blocked. Where no attempt made
+// anything, the resource was changed by another request.
+func (r *resolver) moved(ctx context.Context, who exchange.Asker, in *incoming) error {
+	groups := make([]string, len(r.once.kept.Plan))
+	for i := range groups {
+		groups[i] = number(uint64(i + 1)) // as layOut names them
+	}
+	all, err := r.g.Member.Repeated(r.once.publication(), in.replaces.Chart, groups)
+	if err != nil {
+		return err
+	}
+	for _, at := range all {
+		opened, err := r.g.visit(r.g.Member.access, "r").openAt(ctx, who, at)
+		if err != nil {
+			return err
+		}
+		res := opened.Chart.Get(in.res.Type(), in.id)
+		if res == nil || res.Deleted() {
+			opened.Close()
+			continue
+		}
+		to, err := fhir.Parse(slices.Clone(res.Current().Item.Resource().Raw()))
+		opened.Close()
+		if err != nil {
+			return err
+		}
+		return in.becomes(to)
+	}
+	return exchange.ErrConflict
 }
 
 // becomes takes the resource that comes of a patch.

@@ -75,6 +75,10 @@ func (g *gateway) open(ctx context.Context, who exchange.Asker, kind, id, versio
 	if err != nil {
 		return openedAt{}, err
 	}
+	return g.openAt(ctx, who, at)
+}
+
+func (g *gateway) openAt(ctx context.Context, who exchange.Asker, at exchange.Location) (openedAt, error) {
 	opened, err := g.Member.Open(ctx, who, at.Chart, exchange.Want{Sections: []section.Section{at.Section}, Entries: []uint64{at.Entry}})
 	return openedAt{opened, at}, err
 }
