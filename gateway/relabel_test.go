@@ -156,6 +156,23 @@ func TestALabelTakesAResourceOutOfTheSectionWhereItStood(t *testing.T) {
 			t.Errorf("got %s", got.body)
 		}
 	})
+	t.Run("it is refused to who may not read what would go, and nothing changes", func(t *testing.T) {
+		id := idOf(t, home.do("POST", "/Observation", lab("", "", "2020-05-01")).want(t, http.StatusCreated))
+		billing := desk{t, net.Nodes[0], exchange.Asker{Practitioner: "billing", Role: "clerk", Purpose: "HPAYMT"}}
+		for _, form := range []func() answer{
+			func() answer { return billing.do("PUT", "/Observation/"+id, lab(hivLabel, id, "2020-05-02")) },
+			func() answer {
+				return billing.do("POST", "", transaction(`{"resource":`+lab(hivLabel, id, "2020-05-02")+`,"request":{"method":"PUT","url":"Observation/`+id+`"}}`))
+			},
+		} {
+			if a := form().want(t, http.StatusForbidden); !bytes.Contains(a.body, []byte("from labs to hiv")) {
+				t.Errorf("got %s", a.body)
+			}
+		}
+		if !has(shown(abroad), id) || !bytes.Contains(home.do("GET", "/Observation/"+id, "").want(t, http.StatusOK).body, []byte("2020-05-01")) {
+			t.Error("it was changed all the same")
+		}
+	})
 	// The answer is all that is lacking: the journal is made what it was before it was noted.
 	t.Run("a patch that broke off after its resource had left gets the answer that it would have had", func(t *testing.T) {
 		const label = `[{"op":"add","path":"/meta","value":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"HIV"}]}}]`
