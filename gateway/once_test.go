@@ -326,3 +326,42 @@ func TestAPatchThatBrokeOffAfterItListedItsOutcomeIsNotAppliedAgain(t *testing.T
 		}
 	}
 }
+
+// What was decided of the later entries of a batch stays decided when an attempt breaks off at an earlier one.
+func TestABatchThatBrokeOffTwiceAppliesNoPatchAgain(t *testing.T) {
+	d := newDoor(t)
+	const body = `[{"op":"add","path":"/alias/-","value":"Other"}]`
+	entry := func(at string) string {
+		return `{"request":{"method":"PATCH","url":"` + at + `"},"resource":{"resourceType":"Binary","contentType":"application/json-patch+json","data":"` + base64.StdEncoding.EncodeToString([]byte(body)) + `"}}`
+	}
+	var ats, entries []string
+	for _, name := range []string{"First", "Second"} {
+		made := d.do("POST", "/fhir/Organization", `{"resourceType":"Organization","name":"`+name+`","alias":["One"]}`)
+		at, _, _ := strings.Cut(strings.TrimPrefix(made.Header().Get("Location"), base+"/"), "/_history")
+		ats, entries = append(ats, at), append(entries, entry(at))
+	}
+	send := func(want ...string) {
+		t.Helper()
+		all := readBundle(t, d.do("POST", "/fhir", batch(strings.Join(entries, ",")), "Idempotency-Key", `"both-of-them"`).Body).Entry
+		for i := range want {
+			if len(all) != len(want) || all[i].Response.Status[:3] != want[i] {
+				t.Fatalf("got %v, want %v", all, want)
+			}
+		}
+	}
+	d.directory.Await()
+	send("503", "503")
+	d.directory.Done()
+	if w := d.do("PATCH", "/fhir/"+ats[1], body, "Content-Type", "application/json-patch+json"); w.Code != http.StatusOK {
+		t.Fatal(w.Code)
+	}
+	d.directory.Await()
+	send("503", "200")
+	d.directory.Done()
+	send("200", "200")
+	for _, at := range ats {
+		if n := strings.Count(d.do("GET", "/fhir/"+at, "").Body.String(), "Other"); n != 1 {
+			t.Errorf("%s: the patch was applied %d times", at, n)
+		}
+	}
+}
