@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -206,6 +207,29 @@ func (d *Directory) Get(resourceType, id string) (Resource, bool) {
 	defer d.mu.RUnlock()
 	i := d.winner(resourceType + "/" + id)
 	return Resource{i}, i != nil
+}
+
+// After are the versions of this member's resource that came after one of its versions, oldest first, as far as they are held.
+func (d *Directory) After(r Resource, version string) (out []Resource, err error) {
+	seq, err := strconv.ParseUint(version, 10, 64)
+	if err != nil {
+		return nil, fmt.Errorf("directory: version %q: want a number", version)
+	}
+	for seq < r.item.Seq {
+		items, err := d.Since(r.item.Member, seq, maxBatch)
+		if err != nil {
+			return nil, err
+		}
+		if len(items) == 0 {
+			break
+		}
+		for _, i := range items {
+			if seq = i.Seq; i.Type == r.item.Type && i.ID == r.item.ID {
+				out = append(out, Resource{i})
+			}
+		}
+	}
+	return out, nil
 }
 
 // Find are the resources of a type with that identifier. Where members gave several for one thing, the first is the one to refer to.

@@ -96,6 +96,34 @@ func (a *again) kept(p *part, r *group, rid key.Record, net *op.NetworkKey) (boo
 	return err == nil, err
 }
 
+// Repeated are the places of what earlier attempts of a publication put on the ledger in the groups of a chart. It opens nothing.
+func (m *Member) Repeated(once Once, chartID string, groups []string) (out []Location, err error) {
+	c, err := m.index.chart(chartID)
+	if err != nil || c == nil {
+		return nil, err
+	}
+	for _, s := range section.Clinical() {
+		st := c.Sections[s]
+		if st == nil {
+			continue
+		}
+		a := again{Once: once, m: m, chart: chartID, section: s}
+		for _, purpose := range st.Purposes {
+			signer := m.ring.Grantee(st.Log, purpose).Public()
+			for _, group := range groups {
+				e, err := m.recordEntry(st.Log, key.RecordID(m.network, st.Log, signer, a.salt(group)))
+				if err != nil {
+					return nil, err
+				}
+				if e != nil {
+					out = append(out, Location{Chart: chartID, Section: s, Log: st.Log, Entry: e.Number, At: e.At})
+				}
+			}
+		}
+	}
+	return out, nil
+}
+
 // putOwn stores records that this member sealed. One that it had sealed before, and that can't come onto the ledger any more, gives way.
 func (m *Member) putOwn(_ context.Context, records []Sealed) error {
 	batch := make([]blobstore.Record, len(records))

@@ -105,14 +105,14 @@ type Asked struct {
 	Meets func(Interval) bool
 }
 
-// Keys are the conditions of s; all must hold. An error of kind Unsupported names the parameter that Keys can't decide.
-func (s *Search) Keys() ([]Asked, error) {
-	var out []Asked
+// Keys are conditions that everything meets that s matches; all must hold. Conditions that Keys can't express are
+// left out, and of :exact it has what is without case and accents, so that what has the keys may still not match.
+func (s *Search) Keys() (out []Asked) {
 	for i := range s.conditions {
 		c := &s.conditions[i]
 		name := c.name
-		if c.modifier != "" && !(c.kind == reference && KnownType(c.modifier)) || c.kind > uri {
-			return nil, &Error{Kind: Unsupported, Element: name, Text: "can't be decided across patients: name one"}
+		if !c.narrows() {
+			continue
 		}
 		if c.kind == date {
 			out = append(out, Asked{Date: name, Meets: func(at Interval) bool {
@@ -126,7 +126,28 @@ func (s *Search) Keys() ([]Asked, error) {
 		}
 		out = append(out, a)
 	}
-	return out, nil
+	return out
+}
+
+// narrows tells whether there is a term, or a time, of everything that meets a condition.
+func (c *condition) narrows() bool {
+	switch {
+	case c.kind > uri:
+		return false
+	case c.kind == str && (c.modifier == "" || c.modifier == "exact"):
+		return !c.any(func(v *value) bool { return fold(v.text) == "" })
+	}
+	return c.modifier == "" || c.kind == reference && KnownType(c.modifier)
+}
+
+// Narrowing are the parameters of a type, sorted, that Keys can express.
+func Narrowing(resourceType string) (names []string) {
+	for _, name := range SearchParams(resourceType) {
+		if p, _ := lookup(resourceType, name); p.kind <= uri {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // term is what every resource has that meets an alternative.
@@ -143,11 +164,11 @@ func (c *condition) term(v *value) string {
 	case c.kind == reference && v.typ != "":
 		return v.typ + "/" + v.text
 	case c.kind == str:
-		n := 0
-		for n = range prefixLengths(v.text) {
+		word, n := fold(v.text), 0 // :exact has it as it was written
+		for n = range prefixLengths(word) {
 			continue
 		}
-		return strings.Clone(v.text[:n])
+		return strings.Clone(word[:n])
 	}
 	return v.text
 }

@@ -2,16 +2,12 @@ package gateway
 
 import (
 	"cmp"
-	"context"
 	"errors"
-	"maps"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
-	"sync"
-
-	"golang.org/x/sync/errgroup"
 
 	"vitalog/exchange"
 	"vitalog/fhir"
@@ -21,7 +17,7 @@ import (
 )
 
 const (
-	maxAcross    = 100 // results on a page of a search across patients, and charts that one opens
+	maxAcross    = 100 // results on a page of a search across patients
 	acrossAtOnce = 32  // charts that are opened side by side
 )
 
@@ -34,6 +30,11 @@ func (m reach) goesAcross(kind string, wrong error) bool {
 // searchAcross answers a search that names no patient. The index says where matches may be; those charts are opened, and what matches in them
 // is the answer.
 func (g *gateway) searchAcross(w http.ResponseWriter, r *http.Request, who exchange.Asker, kind, address string, q, links url.Values) error {
+	after, err := parseAfter(q)
+	if err != nil {
+		return err
+	}
+	delete(q, "_after")
 	a, err := parseAsk(kind, q, lenient(r))
 	if err != nil {
 		return asSearchProblem(err)
@@ -45,7 +46,7 @@ func (g *gateway) searchAcross(w http.ResponseWriter, r *http.Request, who excha
 	if err != nil {
 		return err
 	}
-	lacks, err := g.Member.AcrossLacks(who.Purpose, placesOf(types)) // before anything is opened for this answer
+	lacks, err := g.Member.AcrossLacks(who.Purpose, append(placesOf(types), placesOfIncludes(a.includes)...)) // before anything is opened for this answer
 	if err != nil {
 		return err
 	}
@@ -58,9 +59,19 @@ func (g *gateway) searchAcross(w http.ResponseWriter, r *http.Request, who excha
 	if err != nil {
 		return asSearchProblem(err)
 	}
-	a.page.count = min(a.page.count, maxAcross)
-	from, to := a.page.of(len(matches))
 	whole := a.count || a.page.count == 0 || q.Get("_total") == "accurate" || q.Has("_sort")
+	if whole && after != nil {
+		return badRequest("invalid", "_after goes on with pages without _sort, _total and _summary=count. Follow the links as they are.")
+	}
+	a.page.count = min(a.page.count, maxAcross, g.acrossCharts())
+	from, to := a.page.of(len(matches))
+	if after != nil {
+		from, _ = slices.BinarySearchFunc(matches, *after, func(f, last panel.Found) int { return cmp.Or(byPlace(f, last), -1) })
+		to = min(from+a.page.count, len(matches))
+	}
+	for from < to && to < len(matches) && byPlace(matches[to-1], matches[to]) == 0 { // in two sections: on one page
+		to++
+	}
 	if whole {
 		from, to = 0, len(matches)
 	}
@@ -68,11 +79,8 @@ func (g *gateway) searchAcross(w http.ResponseWriter, r *http.Request, who excha
 	if err != nil {
 		return err
 	}
-	broken := s.report(w)
-	more, total := to < len(matches), len(nodes)
-	if more || from > 0 || lacks || s.lost || broken > 0 {
-		total = -1
-	}
+	more, counted := to < len(matches), from == 0 && to == len(matches)
+	total := len(nodes)
 	if whole {
 		if q.Has("_sort") {
 			if err := sortAcross(kind, a.query["_sort"], nodes); err != nil {
@@ -85,25 +93,42 @@ func (g *gateway) searchAcross(w http.ResponseWriter, r *http.Request, who excha
 			nodes, more = nil, false
 		}
 	}
-	if a.untold {
+	included, err := s.included(a.includes, nodes)
+	if err != nil {
+		return err
+	}
+	gaps := g.gaps(w, s.ended, s.opened()...)
+	if a.untold || !counted || lacks || gaps.any() {
 		total = -1
+	}
+	page := make([]node, len(nodes))
+	for i, n := range nodes {
+		page[i] = n.node
 	}
 	send := []fhir.Link{{Relation: "self", URL: a.page.link(address, links)}}
 	if more {
 		next := a.page
 		next.offset = to
+		if !whole {
+			last := matches[to-1]
+			next.offset = 0
+			links.Set("_after", last.Chart+"/"+last.ID)
+		}
 		send = append(send, fhir.Link{Relation: "next", URL: next.link(address, links)})
 	}
 	header(w)
 	w.WriteHeader(http.StatusOK)
 	b := fhir.NewBundleWriter(w, "searchset", total, send...)
-	for _, f := range rendered(nodes, a) {
+	for _, f := range rendered(page, a) {
 		b.Entry(fhir.Out{FullURL: g.Base + "/" + f.kind + "/" + f.id, Resource: f.render(), Mode: "match"})
 	}
-	if broken > 0 {
-		b.Entry(fhir.Out{Resource: incompleteness(broken), Mode: "outcome"})
+	for _, f := range rendered(included, a) {
+		b.Entry(fhir.Out{FullURL: g.Base + "/" + f.kind + "/" + f.id, Resource: f.render(), Mode: "include"})
 	}
-	if lacks || s.lost {
+	for _, o := range gaps.outcomes() {
+		b.Entry(fhir.Out{Resource: o, Mode: "outcome"})
+	}
+	if lacks {
 		b.Entry(fhir.Out{Resource: lackingAcross(), Mode: "outcome"})
 	}
 	b.Close() // its error is that the client has gone
@@ -136,11 +161,12 @@ func (g *gateway) typesAcross(kind string, a *ask) ([]string, error) {
 		}
 		types = append(types, "Patient")
 	}
-	if len(a.includes) > 0 {
-		return nil, cant("_include or _revinclude")
-	}
-	if asked, err := a.search.Keys(); err == nil && len(asked) == 0 && len(types) == 1 {
+	if len(a.conditions.query) == 0 && len(types) == 1 {
 		return nil, badRequest("required", "A search for %s needs patient, or at least one condition across patients: there is no list of everything.", kind)
+	}
+	if !a.narrows() {
+		return nil, badRequest("too-costly", "Across patients nothing in this search says in which charts to look: what it asks is seen in opened charts only. Name a patient, or add one of these, without :missing, :not, :contains and :text: %s.",
+			strings.Join(fhir.Narrowing(kind), ", "))
 	}
 	for _, t := range types {
 		if !g.Member.access.Scopes.Covers(scope.Need{Rights: g.Member.rights, Type: t, Beyond: true}, nil) {
@@ -150,178 +176,39 @@ func (g *gateway) typesAcross(kind string, a *ask) ([]string, error) {
 	return types, nil
 }
 
+// narrows tells whether the index knows of charts that a search need not look into.
+func (a *ask) narrows() bool {
+	all := []*conditions{a.conditions}
+	for _, h := range a.has {
+		all = append(all, h.conditions)
+	}
+	for _, c := range a.chains {
+		all = append(all, c.to["Patient"])
+	}
+	return slices.ContainsFunc(all, func(c *conditions) bool { return len(c.search.Keys()) > 0 })
+}
+
+// acrossCharts is how many charts one search may open.
+func (g *gateway) acrossCharts() int { return cmp.Or(g.AcrossCharts, maxAcross) }
+
+// parseAfter reads _after, the last result of the page before: chart/id. nil if there is none.
+func parseAfter(q url.Values) (*panel.Found, error) {
+	v, err := single(q, "_after")
+	if err != nil || v == "" {
+		return nil, err
+	}
+	chart, id, _ := strings.Cut(v, "/")
+	if fhir.ValidID(chart) && fhir.ValidID(id) && !q.Has("_offset") {
+		return &panel.Found{Chart: chart, ID: id}, nil
+	}
+	return nil, badRequest("value", "_after is made by this member, in the link to the next page. Follow that link as it is.")
+}
+
 func placesOf(types []string) (out []section.Section) {
 	for _, t := range types {
 		out = append(out, section.Where(t)...)
 	}
 	return out
-}
-
-// acrossing is one search across patients under way.
-type acrossing struct {
-	g    *gateway
-	ctx  context.Context
-	who  exchange.Asker
-	kind string
-	*conditions
-	joined []map[string][]panel.Found // for each chain and _has what may fulfil it, by chart
-
-	mu     sync.Mutex
-	worlds []*world
-	lost   bool // a chart that had candidates wasn't open to this member
-}
-
-func (s *acrossing) close() {
-	for _, w := range s.worlds {
-		w.close()
-	}
-}
-
-func (s *acrossing) report(w http.ResponseWriter) (broken int) {
-	for _, x := range s.worlds {
-		for _, o := range x.opened {
-			s.g.report(w, o)
-			broken += len(o.Errors)
-		}
-	}
-	return broken
-}
-
-// narrow is what may match, in order: in charts where something may fulfil each chain and _has.
-func (s *acrossing) narrow() ([]panel.Found, error) {
-	var charts map[string]bool
-	find := func(c *conditions) ([]panel.Found, error) {
-		asked, err := c.search.Keys()
-		if err != nil {
-			return nil, err
-		}
-		return s.g.Member.Across(s.ctx, s.who.Purpose, panel.Query{Type: c.search.Type, Asked: asked, Charts: charts})
-	}
-	var joins []*conditions
-	for _, h := range s.has {
-		joins = append(joins, h.conditions)
-	}
-	for _, c := range s.chains {
-		joins = append(joins, c.to["Patient"])
-	}
-	for _, c := range joins {
-		found, err := find(c)
-		if err != nil {
-			return nil, err
-		}
-		byChart := map[string][]panel.Found{}
-		charts = map[string]bool{}
-		for _, f := range found {
-			byChart[f.Chart], charts[f.Chart] = append(byChart[f.Chart], f), true
-		}
-		s.joined = append(s.joined, byChart)
-	}
-	matches, err := find(s.conditions)
-	slices.SortFunc(matches, func(a, b panel.Found) int {
-		return cmp.Or(strings.Compare(a.Chart, b.Chart), strings.Compare(a.ID, b.ID), cmp.Compare(a.Section, b.Section))
-	})
-	return matches, err
-}
-
-// open opens what may match and keeps what does, in order.
-func (s *acrossing) open(matches []panel.Found) ([]node, error) {
-	charts := map[string][]panel.Found{}
-	for _, f := range matches {
-		charts[f.Chart] = append(charts[f.Chart], f)
-	}
-	if len(charts) > maxAcross {
-		return nil, badRequest("too-costly", "More patients may match than the %d whose charts one search opens. Ask for more conditions, or for pages without _sort, _total and _summary=count.", maxAcross)
-	}
-	kept := map[string][]node{}
-	g, ctx := errgroup.WithContext(s.ctx)
-	g.SetLimit(acrossAtOnce)
-	for id, found := range charts {
-		g.Go(func() error {
-			nodes, err := s.openChart(ctx, found)
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			kept[id] = nodes
-			if _, ok := errors.AsType[*exchange.Refused](err); ok {
-				return nil // it ended meanwhile
-			}
-			if errors.Is(err, exchange.ErrNotShared) {
-				s.lost = true
-				return nil
-			}
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return nil, err
-	}
-	var out []node
-	for _, id := range slices.Sorted(maps.Keys(kept)) {
-		out = append(out, kept[id]...)
-	}
-	return out, nil
-}
-
-// openChart opens what may match in one chart, with one resource for each chain and _has, and with the others only if that one doesn't do.
-func (s *acrossing) openChart(ctx context.Context, found []panel.Found) ([]node, error) {
-	first, rest := slices.Clone(found), []panel.Found(nil)
-	for _, joined := range s.joined {
-		all := joined[found[0].Chart]
-		first, rest = append(first, all[0]), append(rest, all[1:]...)
-	}
-	w := s.g.newWorld(ctx, s.who, found[0].Chart)
-	for _, x := range section.Clinical() {
-		w.tried[x] = true // it follows nothing to where the index did not lead
-	}
-	s.mu.Lock()
-	s.worlds = append(s.worlds, w)
-	s.mu.Unlock()
-	for _, some := range [][]panel.Found{first, rest} {
-		if len(some) == 0 {
-			continue
-		}
-		opened, err := s.g.Member.OpenFound(ctx, s.who, some)
-		if err != nil {
-			return nil, err
-		}
-		w.opened = append(w.opened, opened...)
-		clear(w.met)
-		clear(w.had)
-		all, err := w.find(s.kind, s.conditions)
-		if err != nil {
-			return nil, err
-		}
-		var out []node
-		for _, f := range found {
-			is := func(n node) bool { return n.id() == f.ID }
-			if i := slices.IndexFunc(all, is); i >= 0 && !slices.ContainsFunc(out, is) {
-				out = append(out, all[i])
-			}
-		}
-		if len(out) > 0 {
-			return out, nil
-		}
-	}
-	return nil, nil
-}
-
-func sortAcross(kind string, order []string, nodes []node) error {
-	by, err := fhir.ParseSort(kind, order)
-	if err != nil {
-		return err
-	}
-	type keyed struct {
-		node
-		key fhir.Key
-	}
-	all := make([]keyed, len(nodes))
-	for i, n := range nodes {
-		all[i] = keyed{n, by.Key(n.fhir())}
-	}
-	slices.SortFunc(all, func(a, b keyed) int { return by.Compare(a.key, b.key) })
-	for i, k := range all {
-		nodes[i] = k.node
-	}
-	return nil
 }
 
 // saysAcross has the capability statement say what searches across patients there are.
@@ -331,8 +218,9 @@ func (g *gateway) saysAcross(rest *restServer) {
 		return
 	}
 	of := map[panel.Mode]string{panel.Own: "records that this member wrote, and those of patients in its custody", panel.All: "records that the patients' grants open any number of times"}
-	rest.Documentation += " With a scope of user/ or system/ a search needs no patient: it looks among " + of[g.Member.AcrossMode()] + ". It takes tokens, strings, references, URIs, dates, _id and _lastUpdated " +
-		"without modifiers, chains and _has from and to the patient, _count up to 100, _elements, _summary, and _sort, _total=accurate and _summary=count where at most 100 patients may match. " +
+	rest.Documentation += " With a scope of user/ or system/ a search needs no patient: it looks among " + of[g.Member.AcrossMode()] + ". Tokens, strings, references, URIs, dates, _id and _lastUpdated without " +
+		"modifiers, and :exact, say which charts to look into, and one of them must be there; everything else is checked in the opened charts. Chains and _has lead from and to the patient, _include and _revinclude " +
+		"to other resources of the charts that are opened. _sort, _total=accurate and _summary=count are answered where no more patients may match than the charts that one search may open, which are " + strconv.Itoa(g.acrossCharts()) + ". " +
 		"It opens the charts of what it shows. A warning of code incomplete says when the index lacks something; then no total is told."
 	for i := range rest.Resource {
 		for j := range rest.Resource[i].SearchParam {

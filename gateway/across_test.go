@@ -5,8 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -17,6 +19,7 @@ import (
 	"vitalog/consent"
 	"vitalog/exchange"
 	"vitalog/fhir"
+	"vitalog/gateway"
 	"vitalog/internal/testnet"
 	"vitalog/kv"
 	"vitalog/node"
@@ -32,6 +35,8 @@ type crowd struct {
 	sent   map[string]string // the newest of each, by type/id
 	of     map[string]string // chart, by type/id
 	seen   map[string]int    // rows of a chart at the last look
+
+	brought []string // what the last answer included
 }
 
 // lookAcross starts a member anew with another search_across.
@@ -168,14 +173,19 @@ func (c *crowd) get(d desk, kind, query string) (names []string, b bundle, incom
 	}
 	a := d.do("GET", "/"+kind+"?"+q.Encode(), "").want(c.t, http.StatusOK)
 	b = readBundle(c.t, bytes.NewReader(a.body))
+	c.brought = nil
 	for _, e := range b.Entry {
-		if e.Search.Mode == "match" {
-			_, name, _ := strings.Cut(e.FullURL, "/fhir/")
+		_, name, _ := strings.Cut(e.FullURL, "/fhir/")
+		switch e.Search.Mode {
+		case "match":
 			names = append(names, name)
-		} else {
+		case "include":
+			c.brought = append(c.brought, name)
+		default:
 			incomplete = true
 		}
 	}
+	slices.Sort(c.brought)
 	return names, b, incomplete
 }
 
@@ -292,6 +302,129 @@ func TestASearchAcrossPatientsFindsWhatAFilterFindsAndIsSeenByThoseItShows(t *te
 		}
 	})
 
+	t.Run("a page goes on after what was seen, whatever was written meanwhile", func(t *testing.T) {
+		gout := strings.Replace(diabetes, "44054006", "90560007", 1)
+		want := []string{c.write(0, gout), c.write(2, gout), c.write(3, gout)}
+		var all []string
+		for next := "/Condition?code=90560007&_count=1"; next != ""; {
+			b := readBundle(t, bytes.NewReader(d.do("GET", next, "").want(t, http.StatusOK).body))
+			for _, e := range b.Entry {
+				_, name, _ := strings.Cut(e.FullURL, "/fhir/")
+				all = append(all, name)
+			}
+			if len(all) <= len(c.charts) {
+				c.write((len(all)+2)%4, gout) // it stands before or after
+			}
+			next = ""
+			for _, l := range b.Link {
+				if l.Relation == "next" {
+					_, next, _ = strings.Cut(l.URL, "/fhir")
+				}
+			}
+		}
+		slices.Sort(all)
+		for _, name := range want {
+			if !slices.Contains(all, name) {
+				t.Errorf("%s was on no page: %v", name, all)
+			}
+		}
+		if len(slices.Compact(slices.Clone(all))) != len(all) {
+			t.Errorf("something was on two pages: %v", all)
+		}
+		d.do("GET", "/Condition?code=90560007&_after=x", "").want(t, http.StatusBadRequest)
+		c.rows()
+	})
+
+	t.Run("the index narrows, and the opened charts decide", func(t *testing.T) {
+		name := family(c.charts[1])
+		for _, q := range [][3]string{ // type, what narrows, what is seen in the charts
+			{"Condition", "code=44054006,195967001", "clinical-status:not=resolved"}, {"Condition", "code=44054006,195967001", "encounter:missing=true"}, {"Condition", "code=44054006,195967001", "onset-date:missing=true"},
+			{"Patient", "gender=female,male", "family:contains=" + name[1:3]}, {"Patient", "gender=female,male", "gender:not=male"}, {"Condition", "code=44054006,195967001", "code:text=x"},
+			{"Patient", "family:exact=" + name, ""}, {"Patient", "family:exact=" + strings.ToLower(name), ""}, {"Observation", "code=http://loinc.org|8867-4", "value-quantity=gt70"},
+			{"Observation", "code=http://loinc.org|8867-4", "value-quantity=le70"}, {"Patient", "_has:Condition:patient:code=44054006", "family:contains=e"},
+		} {
+			may := map[string]bool{}
+			for _, n := range c.naive(q[0], strings.Replace(q[1], ":exact", "", 1)) {
+				may[c.of[n]] = true
+			}
+			query := strings.Trim(q[1]+"&"+q[2], "&")
+			c.rows()
+			got, _, incomplete := c.get(d, q[0], query+"&_count=100")
+			slices.Sort(got)
+			if want := c.naive(q[0], query); !slices.Equal(got, want) || incomplete {
+				t.Errorf("%s?%s: got %v, incomplete %t, want %v", q[0], query, got, incomplete, want)
+			}
+			seen := c.rows()
+			for _, chart := range seen {
+				if !may[chart] {
+					t.Errorf("%s?%s: seen by %s, in whose chart nothing has %s", q[0], query, chart, q[1])
+				}
+			}
+			for _, n := range got {
+				if !slices.Contains(seen, c.of[n]) {
+					t.Errorf("%s?%s: it shows %s, and the patient doesn't see it", q[0], query, n)
+				}
+			}
+		}
+	})
+
+	t.Run("it includes what belongs to its results", func(t *testing.T) {
+		visit := c.write(3, `{"resourceType":"Encounter","status":"finished","class":{"code":"AMB"},"subject":{"reference":"Patient/PATIENT"}}`)
+		with := c.write(3, strings.Replace(strings.Replace(diabetes, "44054006", "237599002", 1), `"subject"`, `"encounter":{"reference":"`+visit+`"},"subject"`, 1))
+		c.rows()
+		for query, want := range map[string][]string{
+			"_include=Condition:encounter": {visit}, "_include=Condition:encounter:Patient": nil, "_include=Condition:patient": {"Patient/" + c.charts[3]},
+			"_include=Condition:*": {visit, "Patient/" + c.charts[3]}, "_revinclude=Condition:encounter": nil,
+		} {
+			got, _, incomplete := c.get(d, "Condition", "code=237599002&"+query)
+			if slices.Sort(want); !slices.Equal(got, []string{with}) || !slices.Equal(c.brought, want) || incomplete {
+				t.Errorf("%s: got %v with %v, incomplete %t, want %v", query, got, c.brought, incomplete, want)
+			}
+			if seen := c.rows(); !slices.Equal(seen, []string{c.charts[3]}) {
+				t.Errorf("%s: seen by %v", query, seen)
+			}
+		}
+		if _, _, incomplete := c.ask(d, "Patient", "family:exact="+family(c.charts[3])+"&_revinclude=Encounter:subject"); !slices.Contains(c.brought, visit) || incomplete {
+			t.Errorf("backwards it includes %v", c.brought)
+		}
+		if a := d.scoped("user/Condition.rs", "").do("GET", "/Condition?code=237599002&_include=Condition:encounter", "").want(t, http.StatusOK); len(readBundle(t, bytes.NewReader(a.body)).Entry) != 1 {
+			t.Errorf("without a scope for it it includes %s", a.body)
+		}
+	})
+
+	t.Run("and opens nothing where it would open too many charts", func(t *testing.T) {
+		n := d.node
+		base := n.Config.URL() + "/fhir"
+		token, err := gateway.IssueToken(n.Ring.Tokens(), n.Member.Name(), base, d.who, time.Minute, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		narrow := gateway.New(gateway.Config{Member: n.Member, Directory: n.Directory, Base: base, Tokens: n.Ring.Tokens().Public(), AcrossCharts: 2, Log: slog.New(slog.DiscardHandler)})
+		ask := func(query string) *httptest.ResponseRecorder {
+			r := httptest.NewRequest("GET", "/fhir/Condition?"+query, nil)
+			r.Header.Set("Authorization", "Bearer "+token)
+			w := httptest.NewRecorder()
+			narrow.ServeHTTP(w, r)
+			return w
+		}
+		c.rows()
+		for _, form := range []string{"_sort=onset-date", "_total=accurate", "_summary=count"} {
+			if w := ask("code=44054006&" + form); w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "too-costly") {
+				t.Errorf("%s: got %d %s", form, w.Code, w.Body)
+			}
+		}
+		if got := c.rows(); len(got) > 0 {
+			t.Errorf("what is refused is seen by %v", got)
+		}
+		if w := ask("code=195967001&_sort=onset-date"); w.Code != http.StatusOK || len(c.rows()) != 2 {
+			t.Errorf("two charts: got %d %s", w.Code, w.Body)
+		}
+		if w := ask("code=44054006"); w.Code != http.StatusOK || len(readBundle(t, w.Body).Entry) != 2 {
+			t.Errorf("a page: got %d %s", w.Code, w.Body)
+		}
+		c.rows()
+	})
+
 	t.Run("a match finds who has the name and the day of birth, and is seen by them alone", func(t *testing.T) {
 		described := func(family, birth, gender string) string {
 			return fmt.Sprintf(`{"resourceType":"Patient","name":[{"family":%q,"given":["Ada"]}],"birthDate":%q,"gender":%q}`, family, birth, gender)
@@ -321,9 +454,12 @@ func TestASearchAcrossPatientsFindsWhatAFilterFindsAndIsSeenByThoseItShows(t *te
 	})
 
 	t.Run("and refuses what it can't decide, and who may not", func(t *testing.T) {
-		for _, q := range []string{"Observation?value-quantity=gt5", "Condition?code:not=44054006", "Patient?name:contains=a", "Condition?_content=x", "Condition?code=1&_include=Condition:encounter",
-			"Observation?encounter.type=x", "Observation?_has:Provenance:target:agent=x"} {
-			if a := d.do("GET", "/"+q, "").want(t, http.StatusBadRequest); !bytes.Contains(a.body, []byte("not-supported")) {
+		for q, code := range map[string]string{
+			"Observation?encounter.type=x": "not-supported", "Observation?_has:Provenance:target:agent=x": "not-supported",
+			"Observation?value-quantity=gt5": "too-costly", "Condition?code:not=44054006": "too-costly", "Patient?name:contains=a": "too-costly",
+			"Patient?birthdate:missing=false": "too-costly", "Condition?_content=x": "too-costly", "Patient?_has:Condition:patient:code:not=44054006": "too-costly",
+		} {
+			if a := d.do("GET", "/"+q, "").want(t, http.StatusBadRequest); !bytes.Contains(a.body, []byte(code)) || code == "too-costly" && !bytes.Contains(a.body, []byte("identifier")) {
 				t.Errorf("%s: %s", q, a.body)
 			}
 		}
@@ -360,6 +496,9 @@ func TestASearchAcrossPatientsFindsWhatAFilterFindsAndIsSeenByThoseItShows(t *te
 		}
 		c.shows(petit, "Condition", diabetic, sweet[0], sweet[1]) // and not the one whose uses are counted
 		c.shows(petit, "Condition", "code=86406008")
+		if got, _, _ := c.ask(petit, "Patient", "family:exact="+family(c.charts[0])+"&_revinclude=Condition:subject"); len(got) != 1 || !slices.Contains(c.brought, sweet[0]) || slices.Contains(c.brought, secret) {
+			t.Errorf("of %v it includes %v, without a grant of %s", got, c.brought, secret)
+		}
 		c.shows(petit, "Patient", "_has:Condition:patient:code=44054006", "Patient/"+c.charts[0])
 		c.let(0, exchange.Share{Sections: []section.Section{section.HIV}})
 		c.rebuild(1, false)
@@ -503,6 +642,34 @@ func TestASearchAcrossPatientsFindsWhatAFilterFindsAndIsSeenByThoseItShows(t *te
 		}
 		if _, err := petit.node.Member.Reindex(context.Background(), okafor, false, nil); err == nil {
 			t.Error("there is no index to rebuild")
+		}
+	})
+
+	// Who asks while the last use is made by another is refused in the middle of an answer, which says so.
+	t.Run("an answer says that uses ran out while it was made", func(t *testing.T) {
+		petit := c.desk(1)
+		c.write(1, `{"resourceType":"Observation","status":"final","category":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/observation-category","code":"laboratory"}]}],"code":{"coding":[{"system":"http://loinc.org","code":"4548-4"}]},"subject":{"reference":"Patient/PATIENT"}}`)
+		c.let(1, exchange.Share{Sections: []section.Section{section.Vitals}})
+		for round, said := 0, false; !said; round++ {
+			if round == 10 {
+				t.Fatal("no use ran out")
+			}
+			c.let(1, exchange.Share{Sections: []section.Section{section.Labs}, Uses: 1})
+			petit.do("GET", "/Observation?patient="+c.charts[1]+"&category=vital-signs", "").want(t, http.StatusOK) // so that nobody waits for these
+			answers := make(chan answer, 6)
+			for range cap(answers) {
+				go func() { answers <- petit.do("GET", "/Observation?patient="+c.charts[1]+"&_elements=category", "") }()
+			}
+			for range cap(answers) {
+				a := (<-answers).want(t, http.StatusOK)
+				if !bytes.Contains(a.body, []byte("is incomplete")) {
+					continue
+				}
+				said = true
+				if !bytes.Contains(a.body, []byte(consent.UsedUp.String())) || bytes.Contains(a.body, []byte(`"laboratory"`)) {
+					t.Errorf("got %s", a.body)
+				}
+			}
 		}
 	})
 }

@@ -137,7 +137,7 @@ var notABundleToActOn = invalidAt("Bundle.type", "This address takes bundles of 
 func (g *gateway) batch(ctx context.Context, o *once, who exchange.Asker, all []*incoming) error {
 	var prepared []*incoming
 	creates, changed := map[fhir.Identifier]bool{}, map[string]bool{}
-	for _, in := range all {
+	for i, in := range all {
 		if in.err != nil {
 			continue
 		}
@@ -161,6 +161,11 @@ func (g *gateway) batch(ctx context.Context, o *once, who exchange.Asker, all []
 		case in.there != nil:
 			in.done = *in.there
 		case in.directory: // at once: a later entry may ask for it
+			if in.patched != nil && o != nil && !in.resumed {
+				if err := o.plan(g, "batch", who, all[:i+1]); err != nil {
+					return err
+				}
+			}
 			in.err = g.list(o, []*incoming{in})
 		default:
 			prepared = append(prepared, in)

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -141,24 +142,40 @@ func (in *incoming) is(id string) error {
 func (r *resolver) patched(ctx context.Context, who exchange.Asker, in *incoming) error {
 	kind := in.res.Type()
 	var before []byte
+	from := ""
+	if in.patched != nil {
+		to, err := fhir.Parse(in.patched.Into)
+		if err == nil {
+			err = in.becomes(to)
+		}
+		return err
+	}
 	if isListed(kind) {
 		listed, ok := r.g.Directory.Get(kind, in.id)
 		if !ok {
 			return notFound
 		}
-		before = listed.Render()
+		from, before = listed.Version(), listed.Render()
 	} else {
-		version := ""
-		if in.resumed {
-			version = number(in.replaces.Entry)
+		visit, at := r.g.visit(r.g.Member.access, "r"), in.replaces
+		if !in.resumed {
+			var err error
+			if at, err = visit.locate(kind, in.id, ""); err != nil {
+				return err
+			}
 		}
-		opened, err := r.g.visit(r.g.Member.access, "r").open(ctx, who, kind, in.id, version)
+		opened, err := visit.openAt(ctx, who, at)
+		if in.resumed && errors.Is(err, exchange.ErrNotShared) {
+			return r.moved(ctx, who, in)
+		}
 		if err != nil {
 			return err
 		}
 		defer opened.Close()
 		res := opened.Chart.Get(kind, in.id)
 		switch {
+		case res == nil && in.resumed && len(opened.Errors) == 0:
+			return r.moved(ctx, who, in)
 		case res == nil:
 			return r.g.erasedOr(opened.At, who, didNotOpen(opened.Opened))
 		case res.Deleted():
@@ -169,11 +186,11 @@ func (r *resolver) patched(ctx context.Context, who exchange.Asker, in *incoming
 		}
 		in.patchedAt, before = opened.At.Entry, res.Current().Render("")
 	}
-	from, err := fhir.Parse(before)
+	old, err := fhir.Parse(before)
 	if err != nil {
 		return err
 	}
-	to, err := in.changes.Apply(from)
+	to, err := in.changes.Apply(old)
 	if err != nil {
 		return err
 	}
@@ -183,12 +200,54 @@ func (r *resolver) patched(ctx context.Context, who exchange.Asker, in *incoming
 	if kind == "Consent" && ihe.IsPrivacy(to) {
 		return in.bad(in.root, "not-supported", "A Consent about who may read is no record: it is granted. Send it by itself to Consent.")
 	}
-	in.res, in.entry.Resource, in.entry.Line = to, to, 0
+	if err := in.becomes(to); err != nil {
+		return err
+	}
+	if in.directory {
+		in.patched = &patched{From: from, Into: to.Raw()}
+	}
 	if r.g.Validation != Off {
 		if in.hold(r.g.Validation, new(atomic.Int64), func(string) string { return "" }); in.err != nil {
 			return in.err
 		}
 	}
+	return nil
+}
+
+// moved takes what an earlier attempt made of a patch that took the resource to another section: what was patched is blocked. Where no attempt made
+// anything, the resource was changed by another request.
+func (r *resolver) moved(ctx context.Context, who exchange.Asker, in *incoming) error {
+	groups := make([]string, len(r.once.kept.Plan))
+	for i := range groups {
+		groups[i] = number(uint64(i + 1)) // as layOut names them
+	}
+	all, err := r.g.Member.Repeated(r.once.publication(), in.replaces.Chart, groups)
+	if err != nil {
+		return err
+	}
+	for _, at := range all {
+		opened, err := r.g.visit(r.g.Member.access, "r").openAt(ctx, who, at)
+		if err != nil {
+			return err
+		}
+		res := opened.Chart.Get(in.res.Type(), in.id)
+		if res == nil || res.Deleted() {
+			opened.Close()
+			continue
+		}
+		to, err := fhir.Parse(slices.Clone(res.Current().Item.Resource().Raw()))
+		opened.Close()
+		if err != nil {
+			return err
+		}
+		return in.becomes(to)
+	}
+	return exchange.ErrConflict
+}
+
+// becomes takes the resource that comes of a patch.
+func (in *incoming) becomes(to *fhir.Resource) (err error) {
+	in.res, in.entry.Resource, in.entry.Line = to, to, 0
 	in.section, in.directory, err = chart.Place(to)
 	return err
 }

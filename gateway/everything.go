@@ -30,7 +30,7 @@ func (g *gateway) everything(w http.ResponseWriter, r *http.Request, who exchang
 		return err
 	}
 	defer opened.Close()
-	g.report(w, opened)
+	lacks := g.gaps(w, gaps{}, opened)
 	var patient, matches []*chart.Version
 	for res := range opened.Chart.All() {
 		switch v := res.Current(); {
@@ -59,7 +59,7 @@ func (g *gateway) everything(w http.ResponseWriter, r *http.Request, who exchang
 	if to < len(matches) && q.count > 0 {
 		links = append(links, fhir.Link{Relation: "next", URL: page{to, q.count}.link(address, asked)})
 	}
-	return g.sendBundle(w, len(matches), links, shown, included, len(opened.Errors))
+	return g.sendBundle(w, len(matches), links, shown, included, lacks)
 }
 
 // whole is what of a chart $everything is to give.

@@ -26,6 +26,7 @@ type Config struct {
 	Log       *slog.Logger               // default: slog.Default()
 	Now       func() time.Time           // default: time.Now
 
+	AcrossCharts  int                // charts that one search across patients may open. Default: 100
 	Subscriptions *subscription.Book // default: none are taken
 	Validation    Validation         // which of R4's rules are asked of what is written. Default: Lenient
 }

@@ -44,6 +44,7 @@ func (g *gateway) history(w http.ResponseWriter, r *http.Request, who exchange.A
 	}
 	var records []chart.Opened
 	var failed []error
+	var lacks gaps
 	seen := map[uint64]bool{}
 	want := exchange.Want{Sections: []section.Section{at.Section}, Entries: []uint64{at.Entry}}
 	for step := 0; len(want.Entries) > 0; step++ {
@@ -51,7 +52,11 @@ func (g *gateway) history(w http.ResponseWriter, r *http.Request, who exchange.A
 			want.Entries = nil
 		}
 		opened, err := g.Member.Open(r.Context(), who, at.Chart, want)
-		if refused := (*exchange.Refused)(nil); len(records) > 0 && (errors.Is(err, exchange.ErrNotShared) || errors.As(err, &refused)) {
+		if refused := (*exchange.Refused)(nil); len(records) > 0 && errors.As(err, &refused) {
+			lacks.end(refused.Why.String())
+			break
+		}
+		if len(records) > 0 && errors.Is(err, exchange.ErrNotShared) {
 			break // of earlier versions only those are told that are shared
 		}
 		if err != nil {
@@ -59,6 +64,7 @@ func (g *gateway) history(w http.ResponseWriter, r *http.Request, who exchange.A
 		}
 		defer opened.Close()
 		failed = append(failed, opened.Errors...)
+		lacks = g.gaps(w, lacks, opened)
 		if step == maxSteps {
 			records = nil
 		}
@@ -79,7 +85,7 @@ func (g *gateway) history(w http.ResponseWriter, r *http.Request, who exchange.A
 	if res == nil {
 		return g.erasedOr(at, who, didNotOpen(&exchange.Opened{Errors: failed}))
 	}
-	return g.sendHistory(w, r, q, pastOf(res), len(failed))
+	return g.sendHistory(w, r, q, pastOf(res), lacks)
 }
 
 // typeHistory answers with the versions of all resources of a type in one patient's chart, newest first.
@@ -108,19 +114,18 @@ func (g *gateway) typeHistory(w http.ResponseWriter, r *http.Request, who exchan
 	q.asked.Set("patient", id)
 	opened, err := g.Member.Open(r.Context(), who, id, wantOf(sections))
 	if errors.Is(err, exchange.ErrNotShared) {
-		return g.sendHistory(w, r, q, nil, 0)
+		return g.sendHistory(w, r, q, nil, gaps{})
 	}
 	if err != nil {
 		return err
 	}
 	defer opened.Close()
-	g.report(w, opened)
 	var all []past
 	for _, res := range opened.Chart.Of(kind) {
 		all = append(all, pastOf(res)...)
 	}
 	slices.SortStableFunc(all, func(a, b past) int { return b.Updated().Compare(a.Updated()) })
-	return g.sendHistory(w, r, q, all, len(opened.Errors))
+	return g.sendHistory(w, r, q, all, g.gaps(w, gaps{}, opened))
 }
 
 // listedHistory answers with the one version that the directory keeps.
@@ -197,7 +202,7 @@ func (p *period) has(v past) bool {
 }
 
 // sendHistory writes a page of versions.
-func (g *gateway) sendHistory(w http.ResponseWriter, r *http.Request, q *period, all []past, broken int) error {
+func (g *gateway) sendHistory(w http.ResponseWriter, r *http.Request, q *period, all []past, lacks gaps) error {
 	all = slices.DeleteFunc(all, func(v past) bool { return !q.has(v) })
 	address := g.Base + strings.TrimPrefix(r.URL.Path, "/fhir")
 	from, to := q.of(len(all))
@@ -205,9 +210,13 @@ func (g *gateway) sendHistory(w http.ResponseWriter, r *http.Request, q *period,
 	if to < len(all) && q.count > 0 {
 		links = append(links, fhir.Link{Relation: "next", URL: page{to, q.count}.link(address, q.asked)})
 	}
+	total := len(all)
+	if lacks.any() {
+		total = -1
+	}
 	header(w)
 	w.WriteHeader(http.StatusOK)
-	b := fhir.NewBundleWriter(w, "history", len(all), links...)
+	b := fhir.NewBundleWriter(w, "history", total, links...)
 	for _, v := range all[from:to] {
 		address := v.Item.Type + "/" + v.Item.ID
 		out := fhir.Out{FullURL: g.Base + "/" + address, Resource: v.Render(""), Method: http.MethodPut, URL: address,
@@ -220,8 +229,8 @@ func (g *gateway) sendHistory(w http.ResponseWriter, r *http.Request, q *period,
 		}
 		b.Entry(out)
 	}
-	if broken > 0 {
-		b.Entry(fhir.Out{Resource: incompleteness(broken), Status: statusLine(http.StatusOK), Method: http.MethodGet, URL: "metadata"})
+	for _, o := range lacks.outcomes() {
+		b.Entry(fhir.Out{Resource: o, Status: statusLine(http.StatusOK), Method: http.MethodGet, URL: "metadata"})
 	}
 	b.Close() // its error is that the client has gone
 	return nil

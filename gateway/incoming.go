@@ -32,6 +32,7 @@ type incoming struct {
 	found     bool             // by the condition of a create
 	changes   fhir.Patch       // of a PATCH, which res stands for until it is known
 	patchedAt uint64           // entry of the version that was patched
+	patched   *patched         // of a resource of the directory
 	section   section.Section
 	directory bool
 

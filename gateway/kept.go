@@ -32,6 +32,13 @@ type planned struct {
 	Chart    string             `json:"chart,omitempty"`
 	There    *answered          `json:"there,omitempty"`
 	Replaces *exchange.Location `json:"replaces,omitempty"`
+	Patched  *patched           `json:"patched,omitempty"` // of a patch of a resource of the directory
+}
+
+// patched is what comes of a patch: which version it changes, and into what, so that another attempt doesn't change it once more.
+type patched struct {
+	From string `json:"from"`
+	Into []byte `json:"into"`
 }
 
 // answered is the answer of an entry.
@@ -89,9 +96,9 @@ func decodeKept(raw []byte) (*kept, error) {
 	return k, nil
 }
 
-// note writes down what was decided.
+// note writes down what was decided. What was of an entry that this attempt didn't come to, or not through, stays.
 func (k *kept) note(all []*incoming) {
-	k.Plan = make([]planned, len(all))
+	k.Plan = append(k.Plan, make([]planned, max(len(all)-len(k.Plan), 0))...)
 	for i, in := range all {
 		if in.err != nil {
 			continue
@@ -105,6 +112,9 @@ func (k *kept) note(all []*incoming) {
 		}
 		if in.update && !in.directory {
 			p.Replaces = &in.replaces
+		}
+		if in.directory {
+			p.Patched = in.patched
 		}
 		k.Plan[i] = p
 		for ref, l := range in.links {

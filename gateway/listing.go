@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"net/http"
+	"slices"
 
 	"vitalog/directory"
+	"vitalog/exchange"
 	"vitalog/fhir"
 )
 
@@ -92,4 +94,29 @@ func (g *gateway) mayRelist(in *incoming, again bool) error {
 		return nil
 	}
 	return in.follows(listed.Version())
+}
+
+// relisted looks what became of a patch whose outcome an earlier attempt noted: it is still to be listed, or it is listed, whatever was
+// listed since.
+func (g *gateway) relisted(in *incoming) error {
+	listed, ok := g.Directory.Get(in.res.Type(), in.id)
+	switch {
+	case !ok:
+		return notFound
+	case listed.Member() != g.Member.Number():
+		return notAuthor
+	case listed.Version() == in.patched.From:
+		return nil
+	}
+	versions, err := g.Directory.After(listed, in.patched.From)
+	if err != nil {
+		return err
+	}
+	want := in.res.Rewrite("", nil, in.ref)
+	i := slices.IndexFunc(versions, func(r directory.Resource) bool { return bytes.Equal(r.FHIR().Raw(), want) })
+	if i < 0 {
+		return exchange.ErrConflict
+	}
+	in.there = &standing{status: http.StatusOK, kind: in.res.Type(), id: in.id, version: versions[i].Version(), at: versions[i].Updated()}
+	return nil
 }

@@ -161,7 +161,7 @@ func (g *gateway) searchMade(w http.ResponseWriter, kind string, asked, q url.Va
 	if a.untold {
 		total = -1
 	}
-	return g.sendBundle(w, total, links, out, nil, 0)
+	return g.sendBundle(w, total, links, out, nil, gaps{})
 }
 
 // byForm lets an action see the parameters of a search that came by POST as if they stood in its address.

@@ -183,14 +183,10 @@ func (g *gateway) namesakes(r *http.Request, who exchange.Asker, patient *fhir.R
 	if err != nil {
 		return nil, false, invalidAt("Patient", "This is no description of a patient: %v", err)
 	}
-	keys, err := search.Keys()
-	if err != nil {
-		return nil, false, err
-	}
 	if lacks, err = g.Member.AcrossLacks(who.Purpose, []section.Section{section.Demographics}); err != nil {
 		return nil, false, err
 	}
-	found, err := g.Member.Across(r.Context(), who.Purpose, panel.Query{Type: "Patient", Asked: keys})
+	found, err := g.Member.Across(r.Context(), who.Purpose, panel.Query{Type: "Patient", Asked: search.Keys()})
 	for _, f := range found {
 		if !slices.Contains(charts, f.Chart) {
 			charts = append(charts, f.Chart)

@@ -3,9 +3,11 @@ package gateway_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -268,6 +270,98 @@ func TestABatchThatBrokeOffAfterItListedSomethingIsCompleted(t *testing.T) {
 		got := readBundle(t, d.do("POST", "/fhir", put(c.name), "Idempotency-Key", c.key).Body).Entry[0].Response
 		if got.Status != c.want || c.want == "200 OK" && got.Location != first.Location {
 			t.Errorf("%s with key %s: got %+v, want %s", c.name, c.key, got, c.want)
+		}
+	}
+}
+
+// A patch that broke off before its answer was noted is not applied once more. It breaks off where nothing can be listed, when its outcome is
+// noted; that this was listed all the same is another request, of the same effect.
+func TestAPatchThatBrokeOffAfterItListedItsOutcomeIsNotAppliedAgain(t *testing.T) {
+	const body = `[{"op":"add","path":"/alias/-","value":"Other"}]`
+	for _, form := range []string{"alone", "batch"} {
+		d := newDoor(t)
+		made := d.do("POST", "/fhir/Organization", `{"resourceType":"Organization","name":"Before","alias":["One"]}`)
+		at, _, _ := strings.Cut(strings.TrimPrefix(made.Header().Get("Location"), base+"/"), "/_history")
+		_, id, _ := strings.Cut(at, "/")
+		patch := func(key string) (status int, version string) {
+			if form == "alone" {
+				w := d.do("PATCH", "/fhir/"+at, body, "Content-Type", "application/json-patch+json", "Idempotency-Key", key)
+				return w.Code, w.Header().Get("ETag")
+			}
+			e := readBundle(t, d.do("POST", "/fhir", batch(`{"request":{"method":"PATCH","url":"`+at+`"},"resource":{"resourceType":"Binary","contentType":"application/json-patch+json","data":"`+
+				base64.StdEncoding.EncodeToString([]byte(body))+`"}}`), "Idempotency-Key", key).Body).Entry[0].Response
+			status, _ = strconv.Atoi(e.Status[:3])
+			return status, e.ETag
+		}
+		breakOff := func(key string) {
+			t.Helper()
+			d.directory.Await()
+			if status, _ := patch(key); status != http.StatusServiceUnavailable {
+				t.Fatalf("%s: with no listing got %d", form, status)
+			}
+			d.directory.Done()
+		}
+		others := func() int { return strings.Count(d.do("GET", "/fhir/"+at, "").Body.String(), "Other") }
+
+		breakOff(`"listed-key"`)
+		_, listed := patch("")
+		if status, version := patch(`"listed-key"`); status != http.StatusOK || version != listed || others() != 1 {
+			t.Errorf("%s, listed: got %d %s, want %s, and %d times", form, status, version, listed, others())
+		}
+		breakOff(`"changed-key"`)
+		_, listed = patch("")
+		d.do("PUT", "/fhir/"+at, `{"resourceType":"Organization","id":"`+id+`","name":"Since"}`)
+		if status, version := patch(`"changed-key"`); status != http.StatusOK || version != listed || others() != 0 {
+			t.Errorf("%s, listed and changed since: got %d %s, want %s, and %d times", form, status, version, listed, others())
+		}
+		d.do("PUT", "/fhir/"+at, `{"resourceType":"Organization","id":"`+id+`","name":"Before","alias":["One"]}`)
+		breakOff(`"another-key"`)
+		d.do("PUT", "/fhir/"+at, `{"resourceType":"Organization","id":"`+id+`","name":"Meanwhile","alias":["One"]}`)
+		if status, _ := patch(`"another-key"`); status != http.StatusConflict || others() != 0 {
+			t.Errorf("%s, changed and not listed: got %d, and %d times", form, status, others())
+		}
+		breakOff(`"broken-key"`)
+		if status, _ := patch(`"broken-key"`); status != http.StatusOK || others() != 1 {
+			t.Errorf("%s, not listed: got %d, and %d times", form, status, others())
+		}
+	}
+}
+
+// What was decided of the later entries of a batch stays decided when an attempt breaks off at an earlier one.
+func TestABatchThatBrokeOffTwiceAppliesNoPatchAgain(t *testing.T) {
+	d := newDoor(t)
+	const body = `[{"op":"add","path":"/alias/-","value":"Other"}]`
+	entry := func(at string) string {
+		return `{"request":{"method":"PATCH","url":"` + at + `"},"resource":{"resourceType":"Binary","contentType":"application/json-patch+json","data":"` + base64.StdEncoding.EncodeToString([]byte(body)) + `"}}`
+	}
+	var ats, entries []string
+	for _, name := range []string{"First", "Second"} {
+		made := d.do("POST", "/fhir/Organization", `{"resourceType":"Organization","name":"`+name+`","alias":["One"]}`)
+		at, _, _ := strings.Cut(strings.TrimPrefix(made.Header().Get("Location"), base+"/"), "/_history")
+		ats, entries = append(ats, at), append(entries, entry(at))
+	}
+	send := func(want ...string) {
+		t.Helper()
+		all := readBundle(t, d.do("POST", "/fhir", batch(strings.Join(entries, ",")), "Idempotency-Key", `"both-of-them"`).Body).Entry
+		for i := range want {
+			if len(all) != len(want) || all[i].Response.Status[:3] != want[i] {
+				t.Fatalf("got %v, want %v", all, want)
+			}
+		}
+	}
+	d.directory.Await()
+	send("503", "503")
+	d.directory.Done()
+	if w := d.do("PATCH", "/fhir/"+ats[1], body, "Content-Type", "application/json-patch+json"); w.Code != http.StatusOK {
+		t.Fatal(w.Code)
+	}
+	d.directory.Await()
+	send("503", "200")
+	d.directory.Done()
+	send("200", "200")
+	for _, at := range ats {
+		if n := strings.Count(d.do("GET", "/fhir/"+at, "").Body.String(), "Other"); n != 1 {
+			t.Errorf("%s: the patch was applied %d times", at, n)
 		}
 	}
 }

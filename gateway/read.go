@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -12,7 +11,6 @@ import (
 
 	"vitalog/chart"
 	"vitalog/exchange"
-	"vitalog/fhir"
 	"vitalog/section"
 )
 
@@ -77,6 +75,10 @@ func (g *gateway) open(ctx context.Context, who exchange.Asker, kind, id, versio
 	if err != nil {
 		return openedAt{}, err
 	}
+	return g.openAt(ctx, who, at)
+}
+
+func (g *gateway) openAt(ctx context.Context, who exchange.Asker, at exchange.Location) (openedAt, error) {
 	opened, err := g.Member.Open(ctx, who, at.Chart, exchange.Want{Sections: []section.Section{at.Section}, Entries: []uint64{at.Entry}})
 	return openedAt{opened, at}, err
 }
@@ -136,12 +138,6 @@ func didNotOpen(opened *exchange.Opened) error {
 	}
 	return &problem{status: http.StatusBadGateway, code: "incomplete", cause: errors.Join(opened.Errors...),
 		text: "The record is there and did not open: its ciphertext is damaged, or out of reach with the members that are up. Repeat the request in a moment; if it fails again, give the operator the X-Request-Id of this answer."}
-}
-
-// incompleteness says that an answer lacks records that did not open.
-func incompleteness(n int) []byte {
-	return fhir.Outcome(fhir.Issue{Severity: fhir.Warning, Code: "incomplete",
-		Text: fmt.Sprintf("%d parts of the chart did not open: damaged, or out of reach with the members that are up. This answer lacks what is in them.", n)})
 }
 
 func (g *gateway) send(w http.ResponseWriter, version, modified string, resource []byte) {

@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -155,4 +156,104 @@ func TestALabelTakesAResourceOutOfTheSectionWhereItStood(t *testing.T) {
 			t.Errorf("got %s", got.body)
 		}
 	})
+	t.Run("it is refused to who may not read what would go, and nothing changes", func(t *testing.T) {
+		id := idOf(t, home.do("POST", "/Observation", lab("", "", "2020-05-01")).want(t, http.StatusCreated))
+		billing := desk{t, net.Nodes[0], exchange.Asker{Practitioner: "billing", Role: "clerk", Purpose: "HPAYMT"}}
+		for _, form := range []func() answer{
+			func() answer { return billing.do("PUT", "/Observation/"+id, lab(hivLabel, id, "2020-05-02")) },
+			func() answer {
+				return billing.do("POST", "", transaction(`{"resource":`+lab(hivLabel, id, "2020-05-02")+`,"request":{"method":"PUT","url":"Observation/`+id+`"}}`))
+			},
+		} {
+			if a := form().want(t, http.StatusForbidden); !bytes.Contains(a.body, []byte("from labs to hiv")) {
+				t.Errorf("got %s", a.body)
+			}
+		}
+		if !has(shown(abroad), id) || !bytes.Contains(home.do("GET", "/Observation/"+id, "").want(t, http.StatusOK).body, []byte("2020-05-01")) {
+			t.Error("it was changed all the same")
+		}
+	})
+	// The answer is all that is lacking: the journal is made what it was before it was noted.
+	t.Run("a patch that broke off after its resource had left gets the answer that it would have had", func(t *testing.T) {
+		const label = `[{"op":"add","path":"/meta","value":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"HIV"}]}}]`
+		m := home.node.Member
+		for _, since := range []bool{false, true} {
+			id := idOf(t, home.do("POST", "/Observation", lab("", "", "2020-03-01")).want(t, http.StatusCreated))
+			settle(t, net)
+			at, _, err := m.Locate("Observation", id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			patch := func() answer {
+				return home.do("PATCH", "/Observation/"+id, label, "Content-Type", jsonPatch, "Idempotency-Key", "label-"+id)
+			}
+			want := patch().want(t, http.StatusOK)
+			if since {
+				settle(t, net)
+				home.do("PUT", "/Observation/"+id, lab(hivLabel, id, "2020-03-02")).want(t, http.StatusOK)
+			}
+			settle(t, net)
+			breakOff(t, m, "PATCH /fhir/Observation/"+id+" label-"+id, id, at)
+			if got := patch().want(t, http.StatusOK); got.header.Get("ETag") != want.header.Get("ETag") || got.header.Get("Idempotency-Replayed") != "" {
+				t.Errorf("changed since %t: got %v, want %v", since, got.header, want.header)
+			}
+			if day := map[bool]string{false: "2020-03-01", true: "2020-03-02"}[since]; !bytes.Contains(home.do("GET", "/Observation/"+id, "").want(t, http.StatusOK).body, []byte(day)) {
+				t.Errorf("it is not what it was on %s", day)
+			}
+		}
+	})
+	t.Run("and is refused where another request took it there", func(t *testing.T) {
+		id := idOf(t, home.do("POST", "/Observation", lab("", "", "2020-04-01")).want(t, http.StatusCreated))
+		settle(t, net)
+		at, _, err := home.node.Member.Locate("Observation", id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Of a request that came to its plan and no further there is what it planned. Its body and its asker are those of a patch of another resource.
+		other := idOf(t, home.do("POST", "/Observation", lab("", "", "2020-04-01")).want(t, http.StatusCreated))
+		patch := func(id string) answer {
+			return home.do("PATCH", "/Observation/"+id, `[{"op":"replace","path":"/status","value":"amended"}]`, "Content-Type", jsonPatch, "Idempotency-Key", "amend-it")
+		}
+		settle(t, net)
+		patch(other).want(t, http.StatusOK)
+		home.do("PUT", "/Observation/"+id, lab(hivLabel, id, "2020-04-02")).want(t, http.StatusOK)
+		settle(t, net)
+		var planned json.RawMessage
+		if _, err := home.node.Member.Recall("PATCH /fhir/Observation/"+other+" amend-it", &planned); err != nil {
+			t.Fatal(err)
+		}
+		name := "PATCH /fhir/Observation/" + id + " amend-it"
+		if err := home.node.Member.Keep(name, planned); err != nil {
+			t.Fatal(err)
+		}
+		breakOff(t, home.node.Member, name, id, at)
+		patch(id).want(t, http.StatusConflict)
+	})
+}
+
+// breakOff has a request's journal be as it was when all was done but the noting of its answer.
+func breakOff(t *testing.T, m *exchange.Member, name, id string, at exchange.Location) {
+	t.Helper()
+	var kept struct {
+		Version int             `json:"version"`
+		Body    []byte          `json:"body"`
+		At      uint64          `json:"at"`
+		Who     json.RawMessage `json:"who"`
+		Plan    []any           `json:"plan"`
+	}
+	if found, err := m.Recall(name, &kept); err != nil || !found {
+		t.Fatalf("the journal has no %s: %v", name, err)
+	}
+	kept.Plan = []any{struct {
+		ID       string            `json:"id"`
+		Chart    string            `json:"chart"`
+		Replaces exchange.Location `json:"replaces"`
+	}{id, at.Chart, at}}
+	raw, err := json.Marshal(kept)
+	if err == nil {
+		err = m.Keep(name, json.RawMessage(raw))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }

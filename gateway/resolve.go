@@ -226,7 +226,7 @@ func (r *resolver) standing(in *incoming) error {
 // resume takes what an earlier attempt decided.
 func (in *incoming) resume(p *planned) {
 	in.id, in.patient, in.resumed = p.ID, patient{chart: p.Chart}, true
-	in.criteria = nil
+	in.criteria, in.patched = nil, p.Patched
 	if p.There != nil {
 		there := p.There.standing()
 		in.there = &there

@@ -93,15 +93,11 @@ func (g *gateway) searchFor(w http.ResponseWriter, r *http.Request, who exchange
 		nextPage.offset = next
 		send = append(send, fhir.Link{Relation: "next", URL: nextPage.link(address, links)})
 	}
-	broken := 0
-	for _, o := range world.opened {
-		g.report(w, o)
-		broken += len(o.Errors)
-	}
+	lacks := g.gaps(w, world.ended, world.opened...)
 	if a.untold {
 		total = -1
 	}
-	return g.sendBundle(w, total, send, rendered(page, a), rendered(included, a), broken)
+	return g.sendBundle(w, total, send, rendered(page, a), rendered(included, a), lacks)
 }
 
 // answer is the page that was asked for, and what it brings.

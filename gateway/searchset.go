@@ -13,7 +13,10 @@ type found struct {
 }
 
 // sendBundle writes a searchset.
-func (g *gateway) sendBundle(w http.ResponseWriter, total int, links []fhir.Link, matches, included []found, broken int) error {
+func (g *gateway) sendBundle(w http.ResponseWriter, total int, links []fhir.Link, matches, included []found, lacks gaps) error {
+	if lacks.any() {
+		total = -1
+	}
 	header(w)
 	w.WriteHeader(http.StatusOK)
 	b := fhir.NewBundleWriter(w, "searchset", total, links...)
@@ -25,8 +28,8 @@ func (g *gateway) sendBundle(w http.ResponseWriter, total int, links []fhir.Link
 			b.Entry(fhir.Out{FullURL: g.Base + "/" + f.kind + "/" + f.id, Resource: f.render(), Mode: part.mode})
 		}
 	}
-	if broken > 0 {
-		b.Entry(fhir.Out{Resource: incompleteness(broken), Mode: "outcome"})
+	for _, o := range lacks.outcomes() {
+		b.Entry(fhir.Out{Resource: o, Mode: "outcome"})
 	}
 	b.Close() // its error is that the client has gone
 	return nil

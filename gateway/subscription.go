@@ -150,7 +150,7 @@ func (g *gateway) listSubscriptions(w http.ResponseWriter, r *http.Request, who 
 	if to < len(all) && p.count > 0 {
 		links = append(links, fhir.Link{Relation: "next", URL: page{to, p.count}.link(g.Base+"/Subscription", q)})
 	}
-	return g.sendBundle(w, len(all), links, all[from:to], nil, 0)
+	return g.sendBundle(w, len(all), links, all[from:to], nil, gaps{})
 }
 
 // inputs are the parameters of an operation, from the query or from a Parameters resource that is the body.

@@ -61,9 +61,12 @@ type world struct {
 	opened  []*exchange.Opened
 	tried   map[section.Section]bool
 	failed  error
+	ended   gaps // sections that were refused although they were shared when the answer began
 
 	met map[*chain]map[string]bool // what chains led to, and whether it fulfils them
 	had map[*has]map[string]bool   // what is referred to by those that fulfil
+
+	bring func(kind string, q url.Values) ([]node, error) // of a search across patients: what is included is opened alone; nil: by sections
 }
 
 func (g *gateway) newWorld(ctx context.Context, who exchange.Asker, chartID string) *world {
@@ -113,8 +116,9 @@ func (w *world) get(x fhir.Reference) (n node, ok bool) {
 		return node{}, false
 	}
 	err = w.open(exchange.Want{Sections: []section.Section{at.Section}})
-	var refused *exchange.Refused
-	if err != nil && !errors.Is(err, exchange.ErrNotShared) && !errors.As(err, &refused) {
+	if refused := (*exchange.Refused)(nil); errors.As(err, &refused) {
+		w.ended.end(refused.Why.String())
+	} else if err != nil && !errors.Is(err, exchange.ErrNotShared) {
 		w.failed = err
 	}
 	return w.inChart(x)
@@ -245,7 +249,7 @@ func (w *world) included(includes []include, page []node) (out []node, err error
 				return nil, err
 			}
 			if len(out) > maxIncluded {
-				return nil, badRequest("too-costly", "The page would bring more than %d other resources. Ask for fewer matches by _count, or include less.", maxIncluded)
+				return nil, tooMuchIncluded()
 			}
 		}
 		if from = out[done:]; len(from) == 0 {
@@ -255,7 +259,14 @@ func (w *world) included(includes []include, page []node) (out []node, err error
 	return out, w.failed
 }
 
+func tooMuchIncluded() error {
+	return badRequest("too-costly", "The page would bring more than %d other resources. Ask for fewer matches by _count, or include less.", maxIncluded)
+}
+
 func (w *world) include(i include, from []node, add func(node)) error {
+	if w.bring != nil && !(i.reverse && isListed(i.typ)) {
+		return w.brought(i, from, add)
+	}
 	if !i.reverse {
 		for _, n := range from {
 			if n.kind() != i.typ {

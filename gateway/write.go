@@ -55,6 +55,11 @@ func (g *gateway) prepare(ctx context.Context, o *once, who exchange.Asker, all 
 			return in.bad(in.in("url"), "duplicate", "Two entries of the bundle change the same resource. Send them one after the other.")
 		}
 		if changed[address] = true; in.resumed {
+			if in.directory && in.patched != nil {
+				if err := g.relisted(in); err != nil {
+					return err
+				}
+			}
 			continue
 		}
 		if err := g.mayUpdate(in, o != nil); err != nil {

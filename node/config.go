@@ -47,6 +47,7 @@ type Config struct {
 	OpenIdle time.Duration `toml:"open_idle"`
 
 	SearchAcross panel.Mode `toml:"search_across"`
+	SearchCharts int        `toml:"search_charts"`
 
 	SubscriptionEndpoints []string `toml:"subscription_endpoints"`
 
@@ -103,6 +104,9 @@ open_idle = {{printf "%q" .OpenIdle}}
 # the patients' grants open). own and all keep a sealed index in data/; another value than before begins an empty one, which
 # 'vitalog index rebuild' fills.
 search_across = {{printf "%q" .SearchAcross.String}}
+
+# How many charts one such search may open, each with a row that its patient sees. A search that would open more is refused. 0: 100.
+search_charts = {{.SearchCharts}}
 
 # Where notifications of FHIR Subscriptions may go: addresses such as "https://hooks.hospital.example/fhir/", with all that lies below them.
 # HTTPS, or HTTP to localhost. Nothing is sent anywhere else, and no redirect is followed. Empty: no subscription is taken.
@@ -179,6 +183,9 @@ func Load(dir string) (*Config, error) {
 	}
 	if c.DiskReserve < 0 {
 		return nil, fmt.Errorf("%s: disk_reserve is %d MiB, less than none", path, c.DiskReserve)
+	}
+	if c.SearchCharts < 0 {
+		return nil, fmt.Errorf("%s: search_charts is %d, less than none", path, c.SearchCharts)
 	}
 	if c.SignInIssuer == SyntheticStaff && !Local(c.API) {
 		return nil, fmt.Errorf("%s: sign_in_issuer is %s, which lets anybody in, and api is %s, which is not localhost", path, SyntheticStaff, c.API)

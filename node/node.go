@@ -206,7 +206,7 @@ func (n *Node) serveAPI(dir string) error {
 		return err
 	}
 	fhir := gateway.New(gateway.Config{Member: n.Member, Directory: n.Directory, Base: n.Config.URL() + "/fhir", Tokens: n.Ring.Tokens().Public(), Revoked: n.Smart.Revoked, Ready: n.Ready,
-		Stalled: func() time.Duration { return n.Chain.Status().HaltedFor }, Log: n.log, Subscriptions: n.Subscriptions, Validation: n.Config.Validation})
+		Stalled: func() time.Duration { return n.Chain.Status().HaltedFor }, Log: n.log, Subscriptions: n.Subscriptions, Validation: n.Config.Validation, AcrossCharts: n.Config.SearchCharts})
 	mux.Handle("/", smart.AnyOrigin(fhir))
 	if err := n.serveHL7(dir, mux, n.guarded(fhir)); err != nil {
 		return err

@@ -72,5 +72,5 @@ func (n *Node) addClient(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", exchange.ErrInvalid, err)
 	}
-	return c, n.Smart.Add(c)
+	return n.Smart.Add(c)
 }

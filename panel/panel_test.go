@@ -88,11 +88,7 @@ func find(t testing.TB, x *panel.Index, kind, query string, readable func(key.Lo
 	if err != nil {
 		t.Fatal(err)
 	}
-	asked, err := s.Keys()
-	if err != nil {
-		t.Fatal(err)
-	}
-	found, err := x.Find(panel.Query{Type: kind, Asked: asked}, readable)
+	found, err := x.Find(panel.Query{Type: kind, Asked: s.Keys()}, readable)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -64,11 +64,15 @@ func (a *audience) UnmarshalJSON(raw []byte) error {
 	return json.Unmarshal(raw, (*string)(a))
 }
 
-// authenticate finds the client of a request: by its assertion, or, if it has no keys, by its name alone. Whoever fails often is told to
-// wait.
+// authenticate finds the client of a request: by its assertion or its secret, or, if it has neither, by its name alone. Whoever fails often is
+// told to wait.
 func (s *Server) authenticate(r *http.Request, f url.Values) (*Client, *assertion, error) {
 	host, _, _ := net.SplitHostPort(r.RemoteAddr)
-	who := host + " " + digest(f.Get("client_id"))
+	id := f.Get("client_id")
+	if b, err := readBasic(r); err == nil && b != nil {
+		id = b.id
+	}
+	who := host + " " + digest(id)
 	if s.limit.tired(who) {
 		return nil, nil, &refusal{http.StatusTooManyRequests, "slow_down", "Too many attempts failed. Wait a minute."}
 	}
@@ -81,9 +85,19 @@ func (s *Server) authenticate(r *http.Request, f url.Values) (*Client, *assertio
 }
 
 func (s *Server) recognise(r *http.Request, f url.Values) (*Client, *assertion, error) {
+	b, err := readBasic(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	if b != nil {
+		c, err := s.knows(b, f)
+		return c, nil, err
+	}
 	if f.Get("client_assertion") == "" && f.Get("client_assertion_type") == "" {
 		c, err := s.client(f.Get("client_id"))
-		if err == nil && c.confidential() {
+		if err == nil && c.Method == secretBasic {
+			err = wrongSecret
+		} else if err == nil && c.keyed() {
 			err = &refusal{http.StatusUnauthorized, "invalid_client", "This client proves who it is by a client_assertion, signed with its key."}
 		}
 		return c, nil, err

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -37,10 +38,8 @@ func (s system) sign(t testing.TB, header, claims string) string {
 	return text + "." + base64.RawURLEncoding.EncodeToString(sig[:])
 }
 
-// registry is a registered client and a server that has no member behind it: taken tells whether an assertion proves who its sender is. Then
-// it is the scope that is refused.
-func registry(f testing.TB) (client system, taken func(t testing.TB, assertion string) bool) {
-	client = newSystem(f, "registry", jose.ES384)
+// alone is a server that has no member behind it, and one client. ask says what is wrong with a request at the token endpoint.
+func alone(f testing.TB, registration string) (told *smart.Registered, ask func(t testing.TB, form url.Values, authorization string) string) {
 	ring, err := keyring.Create(filepath.Join(f.TempDir(), "ring"), []byte("correct horse battery staple"))
 	if err != nil {
 		f.Fatal(err)
@@ -54,9 +53,9 @@ func registry(f testing.TB) (client system, taken func(t testing.TB, assertion s
 	if err != nil {
 		f.Fatal(err)
 	}
-	c, err := smart.ParseClient([]byte(`{"client_id":"registry","client_name":"Registry","scope":"system/Patient.rs","jwks":` + client.jwks(f) + `,"purposes_of_use":["TREAT"]}`))
+	c, err := smart.ParseClient([]byte(registration))
 	if err == nil {
-		err = s.Add(c)
+		told, err = s.Add(c)
 	}
 	if err != nil {
 		f.Fatal(err)
@@ -64,10 +63,11 @@ func registry(f testing.TB) (client system, taken func(t testing.TB, assertion s
 	mux := http.NewServeMux()
 	s.Handle(mux)
 	n := 0
-	return client, func(t testing.TB, assertion string) bool {
+	return told, func(t testing.TB, form url.Values, authorization string) string {
 		t.Helper()
-		r := httptest.NewRequest("POST", "/auth/token", strings.NewReader(service("system/Condition.rs", assertion).Encode()))
+		r := httptest.NewRequest("POST", "/auth/token", strings.NewReader(form.Encode()))
 		r.Header.Set("Content-Type", formType)
+		r.Header.Set("Authorization", authorization)
 		n++
 		r.RemoteAddr = fmt.Sprintf("host-%d:1", n) // who fails often is told to wait
 		w := httptest.NewRecorder()
@@ -76,7 +76,17 @@ func registry(f testing.TB) (client system, taken func(t testing.TB, assertion s
 		if code := a.text("error"); code != "invalid_client" && code != "invalid_scope" && code != "invalid_request" && code != "invalid_grant" {
 			t.Fatalf("got %d %s", a.status, a.body)
 		}
-		return a.text("error") == "invalid_scope"
+		return a.text("error")
+	}
+}
+
+// registry is a registered client: taken tells whether an assertion proves who its sender is. Then it is the scope that is refused.
+func registry(f testing.TB) (client system, taken func(t testing.TB, assertion string) bool) {
+	client = newSystem(f, "registry", jose.ES384)
+	_, ask := alone(f, `{"client_id":"registry","client_name":"Registry","scope":"system/Patient.rs","jwks":`+client.jwks(f)+`,"purposes_of_use":["TREAT"]}`)
+	return client, func(t testing.TB, assertion string) bool {
+		t.Helper()
+		return ask(t, service("system/Condition.rs", assertion), "") == "invalid_scope"
 	}
 }
 

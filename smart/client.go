@@ -28,12 +28,13 @@ const (
 // Client is a registration of software: the metadata of RFC 7591 that are needed, and for which purposes of use it may ask.
 type Client struct {
 	ID        string          `json:"client_id"`
-	Name      string          `json:"client_name"`             // as the patient and the staff read it
-	Redirects []string        `json:"redirect_uris,omitempty"` // of an app that people use
-	Scope     string          `json:"scope"`                   // the most that it gets
-	JWKS      json.RawMessage `json:"jwks,omitempty"`          // its public keys, or
-	JWKSURI   string          `json:"jwks_uri,omitempty"`      // where they are; without either it is a public client
-	Purposes  []string        `json:"purposes_of_use"`         // v3-ActReason; the first is the default
+	Name      string          `json:"client_name"`                          // as the patient and the staff read it
+	Redirects []string        `json:"redirect_uris,omitempty"`              // of an app that people use
+	Scope     string          `json:"scope"`                                // the most that it gets
+	JWKS      json.RawMessage `json:"jwks,omitempty"`                       // its public keys, or
+	JWKSURI   string          `json:"jwks_uri,omitempty"`                   // where they are; without either it is a public client
+	Method    string          `json:"token_endpoint_auth_method,omitempty"` // secretBasic: it has a secret
+	Purposes  []string        `json:"purposes_of_use"`                      // v3-ActReason; the first is the default
 }
 
 // ParseClient reads a registration, strictly. Its errors are words for who registers.
@@ -61,11 +62,15 @@ func (c *Client) check() error {
 		return errors.New("client_name: want the name by which staff and patients know the software")
 	case c.JWKS != nil && c.JWKSURI != "":
 		return errors.New("jwks and jwks_uri: want one of them")
+	case c.Method != "" && c.Method != secretBasic:
+		return fmt.Errorf("token_endpoint_auth_method: leave it out, or have %s: a client with keys signs assertions, one without is public", secretBasic)
+	case c.Method != "" && c.keyed():
+		return errors.New("token_endpoint_auth_method: a client has keys or a secret: leave out jwks and jwks_uri, or this")
 	case len(c.Redirects) > maxRedirects:
 		return fmt.Errorf("redirect_uris: at most %d", maxRedirects)
 	case len(c.Purposes) == 0:
 		return fmt.Errorf("purposes_of_use: want at least one of %v", exchange.Purposes)
-	case len(scopes.Only(scope.System).Scopes) > 0 && !c.confidential():
+	case len(scopes.Only(scope.System).Scopes) > 0 && !c.keyed():
 		return errors.New("scope: system scopes are for clients that have jwks or jwks_uri")
 	case len(c.Redirects) == 0 && len(scopes.Only(scope.System).Scopes) != len(scopes.Scopes):
 		return errors.New("redirect_uris: a client with patient or user scopes needs one; one without has system scopes alone")
@@ -102,7 +107,7 @@ func safeURL(u *url.URL) bool {
 	return u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || ip != nil && ip.IsLoopback())
 }
 
-func (c *Client) confidential() bool { return c.JWKS != nil || c.JWKSURI != "" }
+func (c *Client) keyed() bool { return c.JWKS != nil || c.JWKSURI != "" }
 
 // scopes are the most that the client gets.
 func (c *Client) scopes() scope.Set {
@@ -127,15 +132,35 @@ func parseKeys(raw []byte) ([]jose.JSONWebKey, error) {
 	return set.Keys, nil
 }
 
-// Add registers a client, or what it is from now on. The tokens that it has stay as they are.
-func (s *Server) Add(c *Client) error {
+// Registered is a registration as it is answered to who registers.
+type Registered struct {
+	*Client
+	Secret string `json:"client_secret,omitempty"` // of one that proves itself so: told here, and never again
+}
+
+// Add registers a client, or what it is from now on. The tokens that it has stay as they are; a secret of before is good for nothing.
+//
+// Crash points: the digest of a new secret comes before the registration that says that there is one, and an old one goes before it.
+func (s *Server) Add(c *Client) (*Registered, error) {
 	if err := c.check(); err != nil {
-		return fmt.Errorf("%w: %w", exchange.ErrInvalid, err)
+		return nil, fmt.Errorf("%w: %w", exchange.ErrInvalid, err)
 	}
-	if err := s.store.put(clients, c.ID, c, time.Time{}); err != nil {
-		return err
+	out := &Registered{Client: c}
+	err := s.store.drop(secrets, c.ID)
+	if c.Method == secretBasic {
+		out.Secret = secret()
+		err = s.store.put(secrets, c.ID, digest(out.Secret), time.Time{})
 	}
-	return s.store.drop(revoked, revokedClient+c.ID)
+	if err == nil {
+		err = s.store.put(clients, c.ID, c, time.Time{})
+	}
+	if err == nil {
+		err = s.store.drop(revoked, revokedClient+c.ID)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 // Remove ends a client's registration, and with it all its tokens.
@@ -146,7 +171,7 @@ func (s *Server) Remove(id string) error {
 	if err := s.store.put(revoked, revokedClient+id, true, time.Time{}); err != nil {
 		return err
 	}
-	return s.store.drop(clients, id)
+	return errors.Join(s.store.drop(clients, id), s.store.drop(secrets, id))
 }
 
 // Clients lists the registrations by id.

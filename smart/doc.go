@@ -6,7 +6,7 @@
 // password comes here.
 //
 // It refuses clients that are not registered, redirects that are not theirs to the letter, authorization without PKCE (S256), assertions
-// that are not signed with RS384 or ES384 by a registered key, and purposes of use that a client is not registered for. Nothing that it
+// that are not signed with RS384 or ES384 by a registered key, secrets that it didn't make, and purposes of use that a client is not registered for. Nothing that it
 // keeps is legible without the member's keyring, and no health data is in an address that it makes.
 //
 //	POST /auth/token                                     →  200 OK

@@ -14,7 +14,7 @@ import (
 // introspect says what a token is good for (RFC 7662), to whoever holds a token that the member's operator made, and to clients that prove
 // who they are.
 func (s *Server) introspect(r *http.Request, f url.Values) (any, error) {
-	if f.Get("client_assertion") != "" {
+	if b, err := readBasic(r); b != nil || err != nil || f.Get("client_assertion") != "" {
 		if _, _, err := s.authenticate(r, f); err != nil {
 			return nil, err
 		}

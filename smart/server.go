@@ -111,10 +111,10 @@ func (s *Server) configuration(w http.ResponseWriter, r *http.Request) {
 	}
 	if s.Staff != nil {
 		c["authorization_endpoint"], c["jwks_uri"] = s.URL+"/auth/authorize", s.URL+"/auth/jwks"
-		c["token_endpoint_auth_methods_supported"] = []string{"none", "private_key_jwt"}
+		c["token_endpoint_auth_methods_supported"] = []string{"none", "private_key_jwt", secretBasic}
 		c["grant_types_supported"] = []string{"authorization_code", "refresh_token", "client_credentials"}
 		c["response_types_supported"], c["subject_types_supported"], c["id_token_signing_alg_values_supported"] = []string{"code"}, []string{"public"}, []string{"RS256"}
-		c["capabilities"] = []string{"launch-ehr", "launch-standalone", "authorize-post", "client-public", "client-confidential-asymmetric", "sso-openid-connect",
+		c["capabilities"] = []string{"launch-ehr", "launch-standalone", "authorize-post", "client-public", "client-confidential-symmetric", "client-confidential-asymmetric", "sso-openid-connect",
 			"context-banner", "context-ehr-patient", "context-ehr-encounter", "context-standalone-patient", "permission-offline", "permission-online",
 			"permission-patient", "permission-user", "permission-v1", "permission-v2"}
 		c["scopes_supported"] = []string{"openid", "fhirUser", "launch", "launch/patient", "offline_access", "online_access", "patient/*.cruds", "user/*.cruds", "system/*.cruds"}
@@ -180,7 +180,11 @@ func (s *Server) fail(w http.ResponseWriter, err error) {
 	case http.StatusTooManyRequests:
 		w.Header().Set("Retry-After", "60")
 	case http.StatusUnauthorized:
-		w.Header().Set("WWW-Authenticate", `Bearer realm="vitalog"`)
+		scheme := "Bearer"
+		if f == wrongSecret {
+			scheme = "Basic"
+		}
+		w.Header().Set("WWW-Authenticate", scheme+` realm="vitalog"`)
 	}
 	writeJSON(w, f.status, map[string]string{"error": f.code, "error_description": f.text})
 }

@@ -66,7 +66,7 @@ func (c clinic) register(registration string) {
 	c.Helper()
 	client, err := smart.ParseClient([]byte(registration))
 	if err == nil {
-		err = c.node().Smart.Add(client)
+		_, err = c.node().Smart.Add(client)
 	}
 	if err != nil {
 		c.Fatal(err)
@@ -729,6 +729,8 @@ func testLaunches(t *testing.T, c clinic) {
 	})
 
 	t.Run("a revoked access token is refused at once, and no other of its line", func(t *testing.T) { testRevoked(t, c, operator, hers, number) })
+
+	t.Run("an app with a secret proves itself by it, in one way", func(t *testing.T) { testSecrets(t, c, number) })
 
 	t.Run("a refresh token has one spelling", func(t *testing.T) {
 		a := c.app("chart")

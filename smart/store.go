@@ -14,6 +14,7 @@ import (
 // store keeps what outlives the process, sealed under names that only the member's keyring can make: spec/smart.md.
 //
 //	c name(client)          a registered client
+//	s name(client)          the digest of its secret
 //	r name(line)            a line of refresh tokens
 //	j name(issuer, jti)     an assertion that was used
 //	v name(what)            an access token, line or client whose access tokens were revoked
@@ -26,6 +27,7 @@ type store struct {
 
 const (
 	clients    = "c"
+	secrets    = "s"
 	lines      = "r"
 	assertions = "j"
 	revoked    = "v"

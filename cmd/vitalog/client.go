@@ -22,8 +22,8 @@ func (p *program) clientAddCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "add FILE", Short: "Register software, or change its registration",
 		Long: `Reads a registration: JSON with client_id, client_name, scope, purposes_of_use (v3-ActReason, the first is the default), redirect_uris for
-software that people use, and jwks or jwks_uri with the public keys of software that proves who it is. There are no secrets in it. "-" reads
-standard input. The member must be running.`,
+software that people use, and jwks or jwks_uri with the public keys of software that proves who it is. There are no secrets in it: where
+token_endpoint_auth_method is client_secret_basic the member makes one, anew at each registration, and it is shown this once. "-" reads standard input. The member must be running.`,
 		Example: "  vitalog client add app.json\n  vitalog client add - < app.json", Args: cobra.ExactArgs(1),
 	}
 	p.passphraseFlags(c)
@@ -40,10 +40,14 @@ standard input. The member must be running.`,
 		if err != nil {
 			return err
 		}
-		if err := m.control(ctx, http.MethodPost, "clients", bytes.NewReader(raw), client); err != nil {
+		answer := smart.Registered{Client: client}
+		if err := m.control(ctx, http.MethodPost, "clients", bytes.NewReader(raw), &answer); err != nil {
 			return err
 		}
 		p.print("%s, %s, may ask for %s", client.ID, client.Name, client.Scope)
+		if answer.Secret != "" {
+			p.print("Its secret, shown this once: %s", answer.Secret)
+		}
 		return nil
 	})
 	return c
