@@ -192,6 +192,11 @@ func (n *Node) halt() {
 			}
 			n.engine.Wait()
 		}
+		if n.engine != nil { // it leaves these running, and with them all that they reach in memory
+			if err := n.engine.ProxyApp().Stop(); err != nil {
+				n.config.Log.Warn("stopping the engine's connections", "err", err)
+			}
+		}
 		if n.vote != nil {
 			_ = n.vote.close()
 		}

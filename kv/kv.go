@@ -32,7 +32,8 @@ const Format uint16 = 1
 const (
 	cacheSize    = 128 << 20
 	memTableSize = 16 << 20
-	memTables    = 4 // that wait to be written; then writers wait
+	memTables    = 4        // that wait to be written; then writers wait
+	maxRetained  = 64 << 10 // of a batch, for the next one
 )
 
 // filterBits of a Bloom filter for each key: one of a hundred absent keys is looked for in a table's data all the same.
@@ -177,7 +178,8 @@ func (d *DB) write(batch []Change, how *pebble.WriteOptions) error {
 	if err := d.Failed(); err != nil {
 		return err
 	}
-	b := d.pebble.NewBatch()
+	// Batches are pooled with their buffers: without a bound one large write after the other leaves each of them large.
+	b := d.pebble.NewBatch(pebble.WithMaxRetainedSizeBytes(maxRetained))
 	defer b.Close()
 	for _, c := range batch {
 		if c.Value == nil {
