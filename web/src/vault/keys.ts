@@ -45,8 +45,8 @@ export async function patientOf(network: Bytes, root: Bytes, native = true): Pro
     network,
     chart: uuid(await secret.derive("vitalog/v1/chart", new Uint8Array(0))),
     section: (s) => {
-      let keys = sections.get(s);
-      if (!keys) sections.set(s, (keys = sectionKeys(network, secret, s, native)));
+      const keys = sections.get(s) ?? sectionKeys(network, secret, s, native);
+      sections.set(s, keys);
       return keys;
     },
   };
