@@ -31,6 +31,7 @@ export interface Verified {
   log: Bytes;
   number: number;
   entry: Entry;
+  encoded: Bytes; // the entry's bytes
   head: Head; // of the log: nothing is missing below its size
   state: State;
   height: number; // of the header
@@ -92,5 +93,16 @@ export async function verifyReceipt(x: Receipt, g: Genesis): Promise<Verified> {
   if (3 * signed <= 2 * x.votes.length)
     return fail("altered", `receipt: ${signed} of ${x.votes.length} signed, more than two thirds are needed`);
   const at = x.header.time.seconds * 1000 + Math.floor(x.header.time.nanos / 1e6);
-  return { log: x.log, number: x.number, entry, head, state: x.proof.state, height: x.header.height, at, signed, of: x.votes.length };
+  return {
+    log: x.log,
+    number: x.number,
+    entry,
+    encoded: x.proof.entry,
+    head,
+    state: x.proof.state,
+    height: x.header.height,
+    at,
+    signed,
+    of: x.votes.length,
+  };
 }
