@@ -281,8 +281,10 @@ export interface Vault {
 
   unlock(o: { passphrase: string }): Promise<State>;
   unlockPasskey(o: { id: string; prf: Uint8Array }): Promise<State>;
-  addPasskey(o: { id: string; name: string; salt: string; prf: Uint8Array }): Promise<State>;
+  /** Another way to unlock; the passphrase is asked for again. */
+  addPasskey(o: { id: string; name: string; salt: string; prf: Uint8Array; passphrase: string }): Promise<State>;
   removePasskey(o: { id: string }): Promise<State>;
+  /** Passkeys are forgotten with the old passphrase: add them again. */
   changePassphrase(o: { old: string; new: string }): Promise<State>;
   lock(): Promise<State>;
   setAutoLock(o: { minutes: number }): Promise<State>;
