@@ -82,7 +82,17 @@ export function vaultOf(env: Surroundings): Vault {
     const patient = await patientOf(genesis.network, root);
     const home = homeOf(net.home, net.member, env.fetch);
     const progress = (p: Parameters<Session["progress"]>[0]): void => env.notify({ kind: "progress", progress: p });
-    session = { genesis, member: net.member, home, patient, store, logs: new Map(), opened: new Map(), progress };
+    session = {
+      genesis,
+      member: net.member,
+      home,
+      patient,
+      store,
+      logs: new Map(),
+      syncing: Promise.resolve(),
+      opened: new Map(),
+      progress,
+    };
     await restoreLogs(session);
   };
 

@@ -16,6 +16,7 @@ export interface Session {
   patient: Patient;
   store: Store;
   logs: Map<SectionName, ProvenLog>;
+  syncing: Promise<unknown>; // logs are synced by one at a time
   opened: Map<string, Opened>; // by log/entry; records that opened, until the vault locks
   progress(p: Progress): void;
 }

@@ -47,7 +47,13 @@ async function receiptOf(s: Session, log: Bytes, entry: number): Promise<{ proof
 }
 
 /** Fetches what is new in the sections, proves it, and tells how many entries came. */
-export async function syncLogs(s: Session, which: readonly SectionName[] = sections): Promise<number> {
+export function syncLogs(s: Session, which: readonly SectionName[] = sections): Promise<number> {
+  const mine = s.syncing.then(() => syncAll(s, which));
+  s.syncing = mine.catch(() => undefined); // the next one tries for itself
+  return mine;
+}
+
+async function syncAll(s: Session, which: readonly SectionName[]): Promise<number> {
   let [fresh, ready] = [0, 0];
   await each(which, atOnce, async (section) => {
     fresh += await syncLog(s, section);
