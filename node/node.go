@@ -218,8 +218,8 @@ func (n *Node) serveAPI(dir string) error {
 	if err != nil {
 		return err
 	}
-	for _, path := range app.Paths() {
-		mux.Handle(path, app)
+	for _, pattern := range app.Patterns() {
+		mux.Handle(pattern, app)
 	}
 	l, err := net.Listen("tcp", n.Config.API)
 	if err != nil {

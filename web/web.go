@@ -125,10 +125,13 @@ func newFile(name string, body []byte) (*file, error) {
 // Release is the SHA-256 of the manifest, in hex.
 func (a *App) Release() string { return a.release }
 
-// Paths are those that the app answers, sorted.
-func (a *App) Paths() []string {
+// Patterns are the paths that the app answers, as a ServeMux has them, sorted.
+func (a *App) Patterns() []string {
 	var out []string
 	for p := range a.files {
+		if p == "/" {
+			p = "/{$}"
+		}
 		out = append(out, p)
 	}
 	slices.Sort(out)

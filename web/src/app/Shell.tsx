@@ -82,7 +82,11 @@ export function Shell() {
     if (!inside) return;
     void refresh();
     const again = setInterval(() => document.visibilityState === "visible" && void refresh(), 20_000);
-    return () => clearInterval(again);
+    const still = awake();
+    return () => {
+      clearInterval(again);
+      still();
+    };
   }, [inside]);
   return (
     <>
@@ -96,6 +100,21 @@ export function Shell() {
       <Live />
     </>
   );
+}
+
+/** The vault locks itself when nobody calls it. Who reads and scrolls is there too: that is told with a call, at most every 20 seconds. */
+function awake(): () => void {
+  let told = 0;
+  const touched = () => {
+    if (Date.now() - told < 20_000) return;
+    told = Date.now();
+    vault.card().catch(explain);
+  };
+  const signs = ["pointerdown", "keydown", "wheel"];
+  for (const s of signs) addEventListener(s, touched, { passive: true });
+  return () => {
+    for (const s of signs) removeEventListener(s, touched);
+  };
 }
 
 function toContent(e: Event) {

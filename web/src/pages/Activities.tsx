@@ -58,7 +58,7 @@ export function Activities() {
           <span>{fill(w.complete, { signed: a.signed, of: a.of })}</span>
         </p>
       )}
-      <Toggles title={w.filter} options={show.map((s) => ({ value: s, label: w[s] }))} on={(s) => s === which} press={setWhich} />
+      <Toggles title={w.filter} options={show.map((s) => ({ value: s, label: w[s] }))} on={(s) => s === which} press={(s) => setWhich(s)} />
       {rows.length === 0 && <Empty icon="activity">{which === "all" ? w.empty : w.none}</Empty>}
       {[...days].map(([day, of]) => (
         <section class="happened" key={day}>

@@ -43,7 +43,7 @@ export function TrendPage() {
         <bdi>{s.name}</bdi>
       </Title>
       <Summary series={s} />
-      <Toggles title={w.period} options={options} on={(p) => p === period} press={setPeriod} />
+      <Toggles title={w.period} options={options} on={(p) => p === period} press={(p) => setPeriod(p)} />
       <div class="card chart">{table ? <Table series={s} /> : <Trend key={period} series={s} />}</div>
       <Button onClick={() => setTable(!table)}>{table ? w.tableHide : w.table}</Button>
     </div>

@@ -1,5 +1,5 @@
 /** The small parts that pages are made of. */
-import type { ComponentChildren, JSX } from "preact";
+import type { ComponentChildren, TargetedInputEvent, TargetedMouseEvent } from "preact";
 import { useId, useState } from "preact/hooks";
 import { go } from "../app/route.ts";
 import type { View } from "../app/views.ts";
@@ -37,7 +37,7 @@ export function Part({ title, children, action }: { title: ComponentChildren; ch
 
 /** A link to a view of the app. */
 export function Go({ to, of, children, ...rest }: { to: View; of?: string; children: ComponentChildren; class?: string; "aria-current"?: "page" | undefined }) {
-  const follow = (e: JSX.TargetedMouseEvent<HTMLAnchorElement>) => {
+  const follow = (e: TargetedMouseEvent<HTMLAnchorElement>) => {
     if (e.ctrlKey || e.metaKey || e.shiftKey || e.button !== 0) return;
     e.preventDefault();
     go(to, of);
@@ -118,20 +118,18 @@ interface FieldProps {
   set(v: string): void;
   hint?: string;
   error?: string;
-  type?: "text" | "search";
-  complete?: JSX.HTMLAttributes<HTMLInputElement>["autocomplete"];
 }
 
-export function Field({ label, value, set, hint, error, type, complete }: FieldProps) {
+export function Field({ label, value, set, hint, error }: FieldProps) {
   const id = useId();
   return (
     <div class="field">
       <label for={id}>{label}</label>
       <input
         id={id}
-        type={type ?? "text"}
+        type="text"
         value={value}
-        autocomplete={complete ?? "off"}
+        autocomplete="off"
         autocapitalize="none"
         spellcheck={false}
         aria-describedby={`${id}-hint`}
@@ -146,23 +144,23 @@ export function Field({ label, value, set, hint, error, type, complete }: FieldP
 }
 
 /** A passphrase can be looked at before it is used: typing it twice is worse. */
-export function Passphrase({ label, value, set, hint, error, fresh }: Omit<FieldProps, "type" | "complete"> & { fresh?: boolean }) {
+export function Passphrase({ label, value, set, hint, error, fresh }: FieldProps & { fresh?: boolean }) {
   const id = useId();
   const [open, setOpen] = useState(false);
+  const common = {
+    id,
+    value,
+    autocomplete: fresh ? "new-password" : "current-password",
+    autocapitalize: "none",
+    spellcheck: false,
+    "aria-describedby": `${id}-hint`,
+    "aria-invalid": error ? "true" : undefined,
+    onInput: (e: TargetedInputEvent<HTMLInputElement>) => set(e.currentTarget.value),
+  } as const;
   return (
     <div class="field">
       <label for={id}>{label}</label>
-      <input
-        id={id}
-        type={open ? "text" : "password"}
-        value={value}
-        autocomplete={fresh ? "new-password" : "current-password"}
-        autocapitalize="none"
-        spellcheck={false}
-        aria-describedby={`${id}-hint`}
-        aria-invalid={error ? "true" : undefined}
-        onInput={(e) => set(e.currentTarget.value)}
-      />
+      {open ? <input type="text" {...common} /> : <input type="password" {...common} />}
       <p id={`${id}-hint`} class={error ? "hint bad" : "hint"}>
         {error || hint}
       </p>

@@ -38,13 +38,17 @@ export function Keys() {
 function Passkeys() {
   const w = words.value.keys;
   const [name, setName] = useState("");
+  const [pass, setPass] = useState("");
   const [busy, setBusy] = useState(false);
   const all = state.value?.passkeys ?? [];
   const add = async () => {
     setBusy(true);
     const made = await make(name || words.value.app);
     if (!made) tell(w.passkeyNo, true);
-    else if (await change(w.passkeyAdded, () => vault.addPasskey({ id: made.id, name: name || words.value.app, salt: made.salt, prf: made.prf }))) setName("");
+    else if (await change(w.passkeyAdded, () => vault.addPasskey({ id: made.id, name: name || words.value.app, salt: made.salt, prf: made.prf, passphrase: pass }))) {
+      setName("");
+      setPass("");
+    }
     setBusy(false);
   };
   return (
@@ -72,6 +76,7 @@ function Passkeys() {
       {possible() && (
         <>
           <Field label={w.passkeyName} value={name} set={setName} />
+          <Passphrase label={words.value.start.pass} value={pass} set={setPass} />
           <Button icon="key" busy={busy} onClick={() => void add()}>
             {w.passkeyAdd}
           </Button>

@@ -2,6 +2,7 @@
  * A trend as SVG of our own: the usual range as a band, values out of it as triangles, and a cursor that the arrow keys move from value to
  * value; its value is read out. The same numbers stand in the page's table. Time goes from left to right in every language.
  */
+import type { RefObject } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Point, Series } from "../../fhir/series.ts";
 import { fill, number, time, words } from "../../i18n/index.ts";
@@ -28,7 +29,7 @@ const mark = (p: Point, x: number, y: number): string => {
   return `M${x - 3.5} ${y}a3.5 3.5 0 1 0 7 0a3.5 3.5 0 1 0 -7 0z`;
 };
 
-function useWidth(): [preact.RefObject<HTMLDivElement>, number] {
+function useWidth(): [RefObject<HTMLDivElement | null>, number] {
   const box = useRef<HTMLDivElement>(null);
   const [width, setWidth] = useState(320);
   useEffect(() => {
