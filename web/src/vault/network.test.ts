@@ -2,8 +2,12 @@
 
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Chart, Notice, Vault } from "./api.ts";
+import { type Bytes, base64, hex } from "./bytes.ts";
+import { secretOf } from "./crypto/derive.ts";
 import { memoryStore, type Store } from "./store.ts";
 import { vaultOf } from "./vault.ts";
+import { u32 } from "./wire.ts";
+import { rootOf } from "./words.ts";
 
 const home = process.env.VITALOG_HOME ?? "";
 const hospital = process.env.VITALOG_HOSPITAL ?? "";
@@ -20,9 +24,27 @@ function start(store: Store, ask: typeof fetch = fetch): { vault: Vault; notices
   return { vault: vaultOf({ store, fetch: (url, init) => ask(url, init), notify: (n) => notices.push(n) }), notices };
 }
 
+/** All bytes and texts in a value. */
+function bytesIn(x: unknown): Uint8Array[] {
+  if (x instanceof Uint8Array) return [x];
+  if (typeof x === "string") return [new TextEncoder().encode(x)];
+  return typeof x === "object" && x !== null ? Object.values(x).flatMap(bytesIn) : [];
+}
+
 describe.skipIf(home === "")("the vault on a running network", () => {
-  const store = memoryStore();
-  const { vault } = start(store);
+  const left: Uint8Array[] = []; // what went over the network, or into the browser's storage
+  const map = memoryStore();
+  const store: Store = {
+    ...map,
+    put: (table, key, value) => {
+      left.push(...bytesIn([key, value]));
+      return map.put(table, key, value);
+    },
+  };
+  const { vault } = start(store, async (url, init) => {
+    left.push(...bytesIn([String(url), JSON.stringify(init?.headers ?? {}), init?.body]));
+    return fetch(url, init);
+  });
   let words: string[] = [];
   let chart = "";
 
@@ -198,6 +220,23 @@ describe.skipIf(home === "")("the vault on a running network", () => {
     expect((await vault.grants()).every((g) => g.state === "revoked")).toBe(true);
     await expect(vault.stopAll()).rejects.toMatchObject({ failure: "conflict" });
   }, 120_000);
+
+  test("let no secret and no word of the record out, in any request or storage", async () => {
+    const root = rootOf(words.join(" "));
+    const secret = await secretOf(root.slice());
+    const seeds = [root, new TextEncoder().encode(passphrase), new TextEncoder().encode("pulse-1"), new TextEncoder().encode("Okafor")];
+    for (const n of [1, 6, 18, 19]) {
+      for (const what of ["owner", "exchange", "reader"]) seeds.push(await secret.derive(`vitalog/v1/root/${what}`, new Uint8Array([n])));
+      const chain = await secretOf(seeds.at(-1)!.slice() as Bytes);
+      for (const epoch of [1, 2]) seeds.push(await chain.derive("vitalog/v1/reader", u32(epoch)));
+    }
+    const all = Buffer.concat(left);
+    expect(all.length).toBeGreaterThan(100_000);
+    for (const s of seeds)
+      for (const form of [s, hex(s), base64(s).replaceAll("=", "")])
+        expect(all.includes(typeof form === "string" ? form : Buffer.from(form))).toBe(false);
+    expect(all.includes(`${words[0]} ${words[1]}`)).toBe(false);
+  });
 
   test("takes the record and the signed log along", async () => {
     const bundle = JSON.parse(await (await vault.exportRecord()).text());

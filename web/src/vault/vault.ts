@@ -22,7 +22,7 @@ import { handleText } from "./grant/message.ts";
 import { discover, type Fetch, homeOf } from "./home.ts";
 import { addPasskey, changePassphrase, makeRing, openByPasskey, openByPassphrase, type Ring } from "./keyring.ts";
 import { patientOf } from "./keys.ts";
-import { parseGenesis } from "./ledger/genesis.ts";
+import { type Genesis, parseGenesis } from "./ledger/genesis.ts";
 import { sign } from "./ledger/operation.ts";
 import { rangesOf } from "./ledger/terms.ts";
 import { type SectionName, sections } from "./names.ts";
@@ -55,6 +55,11 @@ export function vaultOf(env: Surroundings): Vault {
   let kit: Bytes | null = null; // the root of who was just made, until the words are confirmed or the vault locks
 
   const pinned = (): Promise<Pinned | undefined> => store.get<Pinned>("state", "network");
+  let read: { json: string; genesis: Genesis } | null = null;
+  const genesisOf = (json: string): Genesis => {
+    if (read?.json !== json) read = { json, genesis: parseGenesis(json) };
+    return read.genesis;
+  };
   const ring = (): Promise<Ring | undefined> => store.get<Ring>("state", "ring");
   const settings = async (): Promise<Settings> => ({ ...fresh, ...(await store.get<Settings>("state", "settings")) });
   const set = async (s: Partial<Settings>): Promise<void> => store.put("state", "settings", { ...(await settings()), ...s });
@@ -65,7 +70,7 @@ export function vaultOf(env: Surroundings): Vault {
     const [net, r, { kitSaved, enrolled, autoLock }] = [await pinned(), await ring(), await settings()];
     return {
       phase: session ? "open" : r ? "locked" : "none",
-      network: net ? networkOf(parseGenesis(net.json), net.member) : null,
+      network: net ? networkOf(genesisOf(net.json), net.member) : null,
       passphrase: r !== undefined,
       passkeys: (r?.passkeys ?? []).map(({ id, name, salt }) => ({ id, name, salt })),
       kitSaved,
@@ -78,7 +83,7 @@ export function vaultOf(env: Surroundings): Vault {
   /** Takes over the root and overwrites it. */
   const begin = async (root: Bytes): Promise<void> => {
     const net = (await pinned()) ?? fail("no-patient", "begin with a network");
-    const genesis = parseGenesis(net.json);
+    const genesis = genesisOf(net.json);
     const patient = await patientOf(genesis.network, root);
     const home = homeOf(net.home, net.member, env.fetch);
     const progress = (p: Parameters<Session["progress"]>[0]): void => env.notify({ kind: "progress", progress: p });
@@ -99,7 +104,7 @@ export function vaultOf(env: Surroundings): Vault {
   const keep = async (root: Bytes, passphrase: string): Promise<void> => {
     if (await ring()) fail("has-patient", "keys are kept in this browser already");
     const net = (await pinned()) ?? fail("no-patient", "begin with a network");
-    await store.put("state", "ring", await makeRing(parseGenesis(net.json).network, root, passphrase));
+    await store.put("state", "ring", await makeRing(genesisOf(net.json).network, root, passphrase));
     await begin(root.slice());
   };
 
@@ -120,7 +125,7 @@ export function vaultOf(env: Surroundings): Vault {
     begin: async ({ home, network }) => {
       const found = await discover(home, env.fetch);
       const before = await pinned();
-      const want = before ? parseGenesis(before.json).network : network === undefined ? found.genesis.network : unhex(network, 32);
+      const want = before ? genesisOf(before.json).network : network === undefined ? found.genesis.network : unhex(network, 32);
       if (hex(want) !== hex(found.genesis.network)) return fail("other-network", "the home member belongs to another network");
       await store.put("state", "network", { json: found.json, member: found.member, home });
       return networkOf(found.genesis, found.member);
