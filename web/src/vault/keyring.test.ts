@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { hex, random, unhex } from "./bytes.ts";
 import { addPasskey, changePassphrase, makeRing, openByPasskey, openByPassphrase, type Ring } from "./keyring.ts";
 import { browserStore, memoryStore } from "./store.ts";
+import { vectors } from "./testing/vectors.ts";
 
 const network = unhex("07".repeat(32));
 const root = unhex("42".repeat(32));
@@ -31,6 +32,15 @@ describe("the keys of a browser", () => {
     expect(hex(await openByPassphrase(anew, "another passphrase"))).toBe(hex(root));
     await expect(openByPassphrase(anew, passphrase)).rejects.toMatchObject({ failure: "wrong-passphrase" });
     expect(anew.passkeys).toEqual([]);
+  }, 60_000);
+
+  test("are read as the vectors say", async () => {
+    const v = vectors<{ root: string; passphrase: string; prf: string; ring: object }>("browser");
+    const bytes = (k: string, x: unknown) =>
+      ["network", "nonce", "cipher"].includes(k) || (k === "salt" && String(x).length === 32) ? unhex(String(x)) : x;
+    const ring = JSON.parse(JSON.stringify(v.ring), bytes) as Ring;
+    expect(hex(await openByPassphrase(ring, v.passphrase))).toBe(v.root);
+    expect(hex(await openByPasskey(ring, ring.passkeys[0]!.id, unhex(v.prf)))).toBe(v.root);
   }, 60_000);
 
   test("are of one network, and damage is told from a wrong passphrase", async () => {
