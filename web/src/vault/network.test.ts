@@ -13,7 +13,7 @@ const home = process.env.VITALOG_HOME ?? "";
 const hospital = process.env.VITALOG_HOSPITAL ?? "";
 const passphrase = "a patient's passphrase";
 
-async function has<T>(deed: "ask" | "write" | "read", body: { card?: string; chart?: string }): Promise<T> {
+async function has<T>(deed: "ask" | "write" | "attach" | "read", body: { card?: string; chart?: string }): Promise<T> {
   const r = await fetch(`${hospital}/${deed}`, { method: "POST", body: JSON.stringify(body) });
   if (!r.ok) throw new Error(`${deed}: ${await r.text()}`);
   return (await r.json()) as T;
@@ -143,6 +143,34 @@ describe.skipIf(home === "")("the vault on a running network", () => {
     expect((await vault.grants()).map((g) => g.opened).sort()).toEqual([0, 1]);
   }, 120_000);
 
+  test("gives the bytes of attachments, small and large, as their author summed them", async () => {
+    const at = await has<Record<string, number>>("attach", { chart });
+    await vault.sync();
+    const c = await vault.record();
+    expect(c.problems).toEqual([]);
+    for (const size of [100, 1_500_000]) {
+      const r = c.resources.find((x) => x.id === `scan-${size}`)!;
+      expect([r.type, r.current.entry]).toEqual(["Binary", at[size]]);
+      const blob = await vault.attachment({ section: "vitals", entry: r.current.entry });
+      expect([blob.type, blob.size]).toEqual(["application/dicom", size]);
+      expect(Buffer.from(await blob.arrayBuffer()).every((x, i) => x === i % 251)).toBe(true);
+    }
+    const pulse = c.resources.find((x) => x.id === "pulse-1")!.current.entry;
+    await expect(vault.attachment({ section: "vitals", entry: pulse })).rejects.toMatchObject({ failure: "invalid" });
+  }, 120_000);
+
+  test("hides one resource from one who may read the others", async () => {
+    expect(await has("read", { chart })).toEqual({ resources: 3 });
+    const pulse = (await vault.record()).resources.find((x) => x.id === "pulse-1")!;
+    const reads = (await vault.grants()).find((g) => g.rights.includes("read") && g.state === "in-force")!;
+    await vault.hide({ grant: reads.id, entries: pulse.versions.map((v) => v.entry) });
+    const now = (await vault.grants()).find((g) => g.rights.includes("read") && g.state === "in-force")!;
+    expect([now.everything, now.records, now.label, now.until]).toEqual([false, 2, reads.label, reads.until]);
+    expect(await has("read", { chart })).toEqual({ resources: 2 });
+    await vault.sync();
+    expect((await vault.activity()).rows[0]!.resources.sort()).toEqual(["Binary/scan-100", "Binary/scan-1500000"]);
+  }, 120_000);
+
   test("comes back from the 24 words on another device", async () => {
     const { vault: other } = start(memoryStore());
     await other.begin({ home });
@@ -164,7 +192,7 @@ describe.skipIf(home === "")("the vault on a running network", () => {
     });
     await expect(again.unlock({ passphrase: "another passphrase" })).rejects.toMatchObject({ failure: "wrong-passphrase" });
     await again.unlock({ passphrase });
-    expect((await again.record()).resources.length).toBe(2);
+    expect((await again.record()).resources.length).toBe(4);
     expect(asked).toEqual([]);
     expect(await again.sync()).toMatchObject({ changed: false, entries: 0 });
     expect(new Set(asked)).toEqual(new Set(["receipt"]));
@@ -206,11 +234,12 @@ describe.skipIf(home === "")("the vault on a running network", () => {
   }, 240_000);
 
   test("stops, and the next read is refused and shown", async () => {
-    const reads = (await vault.grants()).find((g) => g.rights.includes("read"))!;
+    const reads = (await vault.grants()).find((g) => g.rights.includes("read") && g.state === "in-force")!;
     await vault.stop({ grants: [reads.id] });
     expect((await vault.grants()).map((g) => [g.rights.join(), g.state])).toEqual([
       ["read", "revoked"],
       ["write", "in-force"],
+      ["read", "revoked"],
     ]);
     expect(await has("read", { chart })).toHaveProperty("refused");
     await vault.sync();
@@ -244,9 +273,9 @@ describe.skipIf(home === "")("the vault on a running network", () => {
 
   test("takes the record and the signed log along", async () => {
     const bundle = JSON.parse(await (await vault.exportRecord()).text());
-    expect([bundle.resourceType, bundle.entry.length]).toEqual(["Bundle", 2]);
+    expect([bundle.resourceType, bundle.entry.length]).toEqual(["Bundle", 4]);
     const log = JSON.parse(await (await vault.exportActivity()).text());
-    expect([log.logs.length, log.rows.length]).toEqual([19, 2]);
+    expect([log.logs.length, log.rows.length > 2]).toEqual([19, true]);
     await vault.forget();
     expect(await vault.state()).toMatchObject({ phase: "none", network: null });
   }, 120_000);

@@ -8,8 +8,10 @@ import { type Bytes, hex, random, unhex, wipe } from "./bytes.ts";
 import { placeOf } from "./chart/types.ts";
 import { fail } from "./failure.ts";
 import { activity } from "./flows/activity.ts";
+import { bytesOf } from "./flows/attachment.ts";
 import { enrol, isEnrolled } from "./flows/enrol.ts";
 import { bundle, signedLog } from "./flows/export.ts";
+import { hide } from "./flows/hide.ts";
 import { answer, requests } from "./flows/inbox.ts";
 import { networkOf } from "./flows/party.ts";
 import { publish } from "./flows/publish.ts";
@@ -218,6 +220,7 @@ export function vaultOf(env: Surroundings): Vault {
       const p = await proofOf(s, logOf(s, section).log, entry);
       return { log: hex(p.log), entry: p.number, height: p.height, at: p.at, signed: p.signed, of: p.of };
     },
+    attachment: async (o) => bytesOf(await proved(), o.section, o.entry),
     activity: async () => activity(await proved()),
     requests: async () => requests(await proved()),
     grants: async () => grants(await proved()),
@@ -236,6 +239,7 @@ export function vaultOf(env: Surroundings): Vault {
     answer: async (o) => answer(await proved(), o),
     stop: async (o) => stop(await proved(), (g) => o.grants.includes(g.id)),
     stopAll: async () => stop(await proved(), () => true),
+    hide: async (o) => hide(await proved(), o.grant, o.entries),
     erase: async ({ section, entries }) => {
       const s = await proved();
       const k = await s.patient.section(section);

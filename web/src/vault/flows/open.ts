@@ -76,7 +76,7 @@ async function openInto(s: Session, section: SectionName, entry: Placed, kept: K
 }
 
 /** Headers and ciphertext from the browser or the home member: what the browser keeps was held against the ledger when it came. */
-async function fetchRecords(s: Session, log: Bytes, entries: Placed[]): Promise<(Kept | undefined)[]> {
+export async function fetchRecords(s: Session, log: Bytes, entries: Placed[]): Promise<(Kept | undefined)[]> {
   const ids = entries.map((e) => hex((e.says as Recorded).record));
   const out = await s.store.getAll<Kept>("records", ids);
   let lacking = entries.map((_, i) => i).filter((i) => !out[i]);
@@ -108,7 +108,7 @@ function fits(s: Session, e: Placed, k: Kept): boolean {
   return k.blob === null || equal(sha256(k.blob), (e.says as Recorded).blob);
 }
 
-function headerOf(s: Session, e: Placed, encoded: Bytes): Header {
+export function headerOf(s: Session, e: Placed, encoded: Bytes): Header {
   const { record, core, blob } = e.says as Recorded;
   const h = decodeHeader(encoded);
   checkHeader(h, s.genesis.network, { log: e.log, record, writer: e.signer, core, blob });
@@ -133,13 +133,15 @@ async function contentOf(s: Session, h: Header, c: Cipher, rec: Recorded, blob: 
     if (manifest) return openManifest(manifest, rec.record);
   }
   const plain = await openBlob(h, c, blob ?? (await blobOf(s, rec.blob)));
-  if (!h.compressed && isAttachment(plain[0])) {
-    const end = plain.length - 4;
-    const n =
-      end < 1 ? fail("altered", "an attachment without a manifest") : new DataView(plain.buffer, plain.byteOffset + end, 4).getUint32(0);
-    return openManifest(plain.slice(Math.max(0, end - n), end), rec.record);
-  }
-  return openContent(plain, rec.record);
+  return !h.compressed && isAttachment(plain[0]) ? openManifest(tailManifest(plain), rec.record) : openContent(plain, rec.record);
+}
+
+/** The manifest at the end of an attachment's plaintext, without padding. */
+export function tailManifest(plain: Bytes): Bytes {
+  const end = plain.length - 4;
+  if (end < 1) return fail("altered", "an attachment without a manifest");
+  const n = new DataView(plain.buffer, plain.byteOffset + end, 4).getUint32(0);
+  return plain.slice(Math.max(0, end - n), end);
 }
 
 /** Ciphertext and sealed messages by their hash, from the browser or the home member. */
@@ -152,13 +154,13 @@ export async function blobOf(s: Session, hash: Bytes): Promise<Bytes> {
 }
 
 /** The manifest of an attachment, out of its last chunks and not gigabytes; null if the record is none. */
-async function manifestOf(s: Session, h: Header, c: Cipher): Promise<Bytes | null> {
+export async function manifestOf(s: Session, h: Header, c: Cipher): Promise<Bytes | null> {
   const chunks = Math.ceil(h.padded / chunkSize);
-  const first = await range(s, h, 0, 1);
+  const first = await keptChunk(s, h, 0);
   if (!isAttachment((await openChunk(c, 0, chunks === 1, first))[0])) return null;
   let tail = new Uint8Array(0) as Bytes;
   for (let i = chunks - 1; i >= 0; i--) {
-    const chunk = await openChunk(c, i, i === chunks - 1, await range(s, h, i, i + 1));
+    const chunk = await openChunk(c, i, i === chunks - 1, await keptChunk(s, h, i));
     const more = new Uint8Array(chunk.length + tail.length);
     more.set(chunk);
     more.set(tail, chunk.length);
@@ -171,8 +173,18 @@ async function manifestOf(s: Session, h: Header, c: Cipher): Promise<Bytes | nul
   return fail("altered", "an attachment without a manifest");
 }
 
+/** A sealed chunk, which the browser keeps: the chart opens without asking for what tells of an attachment. */
+async function keptChunk(s: Session, h: Header, i: number): Promise<Bytes> {
+  const key = `${hex(h.blob)}/${i}`;
+  const kept = await s.store.get<Bytes>("blobs", key);
+  if (kept) return kept;
+  const b = await range(s, h, i, i + 1);
+  await s.store.put("blobs", key, b);
+  return b;
+}
+
 /** The sealed bytes of chunks from ≤ i < to. They are verified by who opens them. */
-async function range(s: Session, h: Header, from: number, to: number): Promise<Bytes> {
+export async function range(s: Session, h: Header, from: number, to: number): Promise<Bytes> {
   const total = h.padded + 16 * Math.ceil(h.padded / chunkSize);
   const [start, end] = [from * sealedSize, Math.min(to * sealedSize, total)];
   const out = new Uint8Array(end - start);
