@@ -80,6 +80,8 @@ func (h *hospital) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			said, err = h.ask(r.Context(), ask.Card)
 		case "/write":
 			said, err = h.write(r.Context(), ask.Chart)
+		case "/attach":
+			said, err = h.attach(r.Context(), ask.Chart)
 		case "/read":
 			said, err = h.read(r.Context(), ask.Chart)
 		}
@@ -148,6 +150,24 @@ func (h *hospital) write(ctx context.Context, chart string) (any, error) {
 		return nil, err
 	}
 	return map[string]uint64{"entry": at[0].Entry, "block": at[0].Block}, nil
+}
+
+// attach publishes bytes as a small attachment and as a large one.
+func (h *hospital) attach(ctx context.Context, chart string) (any, error) {
+	at := map[int]uint64{}
+	for _, size := range []int{100, 1_500_000} {
+		b := make([]byte, size)
+		for i := range b {
+			b[i] = byte(i % 251)
+		}
+		a := exchange.Attached{ID: fmt.Sprint("scan-", size), ContentType: "application/dicom", Section: section.Vitals}
+		placed, err := h.Nodes[1].Member.PublishAttachment(ctx, who, chart, a, bytes.NewReader(b))
+		if err != nil {
+			return nil, err
+		}
+		at[size] = placed.Entry
+	}
+	return at, nil
 }
 
 func (h *hospital) read(ctx context.Context, chart string) (any, error) {

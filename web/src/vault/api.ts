@@ -295,6 +295,8 @@ export interface Vault {
   sync(): Promise<Synced>;
   record(): Promise<Chart>;
   proof(o: { section: SectionName; entry: number }): Promise<Proof>;
+  /** The bytes of a Binary that came as an attachment, with its content type. */
+  attachment(o: { section: SectionName; entry: number }): Promise<Blob>;
   activity(): Promise<Activity>;
   requests(): Promise<{ requests: Request[]; spam: number }>;
   grants(): Promise<Grant[]>;
@@ -307,6 +309,8 @@ export interface Vault {
   /** Ends grants and begins a new epoch for what is written from now on. */
   stop(o: { grants: string[] }): Promise<Final>;
   stopAll(): Promise<Final>;
+  /** Hides records from one grantee: the grant is given anew without these entries, under another id, and the old one ends. */
+  hide(o: { grant: string; entries: number[] }): Promise<Final>;
   /** Blocks the record of a version for everybody else, for ever. */
   erase(o: { section: SectionName; entries: number[] }): Promise<Final>;
 

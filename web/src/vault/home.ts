@@ -33,6 +33,8 @@ export interface Home {
   part(hash: Bytes, from: number): Promise<Bytes>;
   putRecord(header: Bytes, blob: Bytes): Promise<void>;
   header(log: Bytes, record: Bytes): Promise<Bytes>;
+  /** Headers and ciphertext of the first of the records, at least one. Empty: not to be had, or larger than 64 KiB. */
+  records(log: Bytes, records: Bytes[]): Promise<{ header: Bytes; blob: Bytes }[]>;
   ticket(blinded: Bytes): Promise<Bytes>;
   introduce(member: number, log: Bytes, purpose: string): Promise<Bytes>;
 }
@@ -115,6 +117,14 @@ export function homeOf(base: string, issuer: number, ask: Fetch): Home {
     part: (hash, from) => call("part", concat(hash, u64(from))),
     putRecord: async (header, blob) => void (await call("put-record", writer().bytes(header).fixed(blob).done())),
     header: (log, record) => call("header", concat(log, record)),
+    records: async (log, records) => {
+      const body = writer().fixed(log).u32(records.length);
+      for (const id of records) body.fixed(id);
+      const r = reader(await call("records", body.done()), "records");
+      const list = times(r.count(records.length, 8), () => ({ header: r.bytes(limit.entry), blob: r.bytes(limit.entry) }));
+      r.end();
+      return list.length > 0 ? list : fail("altered", "records: nothing came");
+    },
     ticket: async (blinded) => {
       const r = reader(await call("ticket", blinded), "ticket");
       const [from, signature] = [r.u16(), r.bytes(1024)];

@@ -2,14 +2,18 @@
 
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Chart, Notice, Vault } from "./api.ts";
+import { type Bytes, base64, hex } from "./bytes.ts";
+import { secretOf } from "./crypto/derive.ts";
 import { memoryStore, type Store } from "./store.ts";
 import { vaultOf } from "./vault.ts";
+import { u32 } from "./wire.ts";
+import { rootOf } from "./words.ts";
 
 const home = process.env.VITALOG_HOME ?? "";
 const hospital = process.env.VITALOG_HOSPITAL ?? "";
 const passphrase = "a patient's passphrase";
 
-async function has<T>(deed: "ask" | "write" | "read", body: { card?: string; chart?: string }): Promise<T> {
+async function has<T>(deed: "ask" | "write" | "attach" | "read", body: { card?: string; chart?: string }): Promise<T> {
   const r = await fetch(`${hospital}/${deed}`, { method: "POST", body: JSON.stringify(body) });
   if (!r.ok) throw new Error(`${deed}: ${await r.text()}`);
   return (await r.json()) as T;
@@ -20,9 +24,31 @@ function start(store: Store, ask: typeof fetch = fetch): { vault: Vault; notices
   return { vault: vaultOf({ store, fetch: (url, init) => ask(url, init), notify: (n) => notices.push(n) }), notices };
 }
 
+/** All bytes and texts in a value. */
+function bytesIn(x: unknown): Uint8Array[] {
+  if (x instanceof Uint8Array) return [x];
+  if (typeof x === "string") return [new TextEncoder().encode(x)];
+  return typeof x === "object" && x !== null ? Object.values(x).flatMap(bytesIn) : [];
+}
+
 describe.skipIf(home === "")("the vault on a running network", () => {
-  const store = memoryStore();
-  const { vault } = start(store);
+  const left: Uint8Array[] = []; // what went over the network, or into the browser's storage
+  const map = memoryStore();
+  const store: Store = {
+    ...map,
+    put: (table, key, value) => {
+      left.push(...bytesIn([key, value]));
+      return map.put(table, key, value);
+    },
+    putAll: (table, rows) => {
+      left.push(...bytesIn(rows));
+      return map.putAll(table, rows);
+    },
+  };
+  const { vault } = start(store, async (url, init) => {
+    left.push(...bytesIn([String(url), JSON.stringify(init?.headers ?? {}), init?.body]));
+    return fetch(url, init);
+  });
   let words: string[] = [];
   let chart = "";
 
@@ -117,6 +143,34 @@ describe.skipIf(home === "")("the vault on a running network", () => {
     expect((await vault.grants()).map((g) => g.opened).sort()).toEqual([0, 1]);
   }, 120_000);
 
+  test("gives the bytes of attachments, small and large, as their author summed them", async () => {
+    const at = await has<Record<string, number>>("attach", { chart });
+    await vault.sync();
+    const c = await vault.record();
+    expect(c.problems).toEqual([]);
+    for (const size of [100, 1_500_000]) {
+      const r = c.resources.find((x) => x.id === `scan-${size}`)!;
+      expect([r.type, r.current.entry]).toEqual(["Binary", at[size]]);
+      const blob = await vault.attachment({ section: "vitals", entry: r.current.entry });
+      expect([blob.type, blob.size]).toEqual(["application/dicom", size]);
+      expect(Buffer.from(await blob.arrayBuffer()).every((x, i) => x === i % 251)).toBe(true);
+    }
+    const pulse = c.resources.find((x) => x.id === "pulse-1")!.current.entry;
+    await expect(vault.attachment({ section: "vitals", entry: pulse })).rejects.toMatchObject({ failure: "invalid" });
+  }, 120_000);
+
+  test("hides one resource from one who may read the others", async () => {
+    expect(await has("read", { chart })).toEqual({ resources: 3 });
+    const pulse = (await vault.record()).resources.find((x) => x.id === "pulse-1")!;
+    const reads = (await vault.grants()).find((g) => g.rights.includes("read") && g.state === "in-force")!;
+    await vault.hide({ grant: reads.id, entries: pulse.versions.map((v) => v.entry) });
+    const now = (await vault.grants()).find((g) => g.rights.includes("read") && g.state === "in-force")!;
+    expect([now.everything, now.records, now.label, now.until]).toEqual([false, 2, reads.label, reads.until]);
+    expect(await has("read", { chart })).toEqual({ resources: 2 });
+    await vault.sync();
+    expect((await vault.activity()).rows[0]!.resources.sort()).toEqual(["Binary/scan-100", "Binary/scan-1500000"]);
+  }, 120_000);
+
   test("comes back from the 24 words on another device", async () => {
     const { vault: other } = start(memoryStore());
     await other.begin({ home });
@@ -138,7 +192,7 @@ describe.skipIf(home === "")("the vault on a running network", () => {
     });
     await expect(again.unlock({ passphrase: "another passphrase" })).rejects.toMatchObject({ failure: "wrong-passphrase" });
     await again.unlock({ passphrase });
-    expect((await again.record()).resources.length).toBe(2);
+    expect((await again.record()).resources.length).toBe(4);
     expect(asked).toEqual([]);
     expect(await again.sync()).toMatchObject({ changed: false, entries: 0 });
     expect(new Set(asked)).toEqual(new Set(["receipt"]));
@@ -166,12 +220,12 @@ describe.skipIf(home === "")("the vault on a running network", () => {
         failure: "altered",
       });
     }
-    for (const name of ["blob", "header"]) {
-      const liar = lie(name, flip(150));
+    for (const at of [200, -8]) {
+      const liar = lie("records", flip(at)); // the first header, the last ciphertext
       await liar.begin({ home });
       await liar.recover({ words: words.join(" "), passphrase });
       const c = await liar.record();
-      expect([c.resources.length, c.problems.map((p) => p.why)]).toEqual([0, ["altered", "altered", "altered"]]);
+      expect(c.problems.map((p) => p.why)).toEqual(["altered", "altered"]); // one of each log that was asked for, and each alone
     }
     const liar = lie("network-key", flip(-3));
     await liar.begin({ home });
@@ -180,11 +234,12 @@ describe.skipIf(home === "")("the vault on a running network", () => {
   }, 240_000);
 
   test("stops, and the next read is refused and shown", async () => {
-    const reads = (await vault.grants()).find((g) => g.rights.includes("read"))!;
+    const reads = (await vault.grants()).find((g) => g.rights.includes("read") && g.state === "in-force")!;
     await vault.stop({ grants: [reads.id] });
     expect((await vault.grants()).map((g) => [g.rights.join(), g.state])).toEqual([
       ["read", "revoked"],
       ["write", "in-force"],
+      ["read", "revoked"],
     ]);
     expect(await has("read", { chart })).toHaveProperty("refused");
     await vault.sync();
@@ -199,11 +254,28 @@ describe.skipIf(home === "")("the vault on a running network", () => {
     await expect(vault.stopAll()).rejects.toMatchObject({ failure: "conflict" });
   }, 120_000);
 
+  test("let no secret and no word of the record out, in any request or storage", async () => {
+    const root = rootOf(words.join(" "));
+    const secret = await secretOf(root.slice());
+    const seeds = [root, new TextEncoder().encode(passphrase), new TextEncoder().encode("pulse-1"), new TextEncoder().encode("Okafor")];
+    for (const n of [1, 6, 18, 19]) {
+      for (const what of ["owner", "exchange", "reader"]) seeds.push(await secret.derive(`vitalog/v1/root/${what}`, new Uint8Array([n])));
+      const chain = await secretOf(seeds.at(-1)!.slice() as Bytes);
+      for (const epoch of [1, 2]) seeds.push(await chain.derive("vitalog/v1/reader", u32(epoch)));
+    }
+    const all = Buffer.concat(left);
+    expect(all.length).toBeGreaterThan(100_000);
+    for (const s of seeds)
+      for (const form of [s, hex(s), base64(s).replaceAll("=", "")])
+        expect(all.includes(typeof form === "string" ? form : Buffer.from(form))).toBe(false);
+    expect(all.includes(`${words[0]} ${words[1]}`)).toBe(false);
+  });
+
   test("takes the record and the signed log along", async () => {
     const bundle = JSON.parse(await (await vault.exportRecord()).text());
-    expect([bundle.resourceType, bundle.entry.length]).toEqual(["Bundle", 2]);
+    expect([bundle.resourceType, bundle.entry.length]).toEqual(["Bundle", 4]);
     const log = JSON.parse(await (await vault.exportActivity()).text());
-    expect([log.logs.length, log.rows.length]).toEqual([19, 2]);
+    expect([log.logs.length, log.rows.length > 2]).toEqual([19, true]);
     await vault.forget();
     expect(await vault.state()).toMatchObject({ phase: "none", network: null });
   }, 120_000);

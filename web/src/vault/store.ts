@@ -5,20 +5,29 @@
 
 import { fail } from "./failure.ts";
 
-export const tables = ["state", "logs", "blobs", "headers"] as const;
+export const tables = ["state", "logs", "blobs", "records"] as const;
 export type Table = (typeof tables)[number];
 
 export interface Store {
   get<T>(table: Table, key: string): Promise<T | undefined>;
+  /** In their order; all in one go. */
+  getAll<T>(table: Table, keys: string[]): Promise<(T | undefined)[]>;
   put(table: Table, key: string, value: unknown): Promise<void>;
+  putAll(table: Table, rows: [key: string, value: unknown][]): Promise<void>;
   clear(): Promise<void>;
 }
 
 export function memoryStore(): Store {
   const all = new Map<string, unknown>();
+  const get = <T>(table: Table, key: string) => structuredClone(all.get(`${table}/${key}`)) as T | undefined;
+  const put = (table: Table, key: string, value: unknown) => void all.set(`${table}/${key}`, structuredClone(value));
   return {
-    get: async <T>(table: Table, key: string) => structuredClone(all.get(`${table}/${key}`)) as T | undefined,
-    put: async (table, key, value) => void all.set(`${table}/${key}`, structuredClone(value)),
+    get: async (table, key) => get(table, key),
+    getAll: async <T>(table: Table, keys: string[]) => keys.map((k) => get<T>(table, k)),
+    put: async (table, key, value) => put(table, key, value),
+    putAll: async (table, rows) => {
+      for (const [key, value] of rows) put(table, key, value);
+    },
     clear: async () => all.clear(),
   };
 }
@@ -58,9 +67,13 @@ export function browserStore(factory: IDBFactory = indexedDB): Store {
       return fail("damaged", "this browser's storage does not work");
     }
   };
+  const rows = <T>(table: Table, mode: IDBTransactionMode, work: (o: IDBObjectStore) => IDBRequest[]): Promise<T[]> =>
+    within([table], mode, (tx) => Promise.all(work(tx.objectStore(table)).map((r) => done(r as IDBRequest<T>))));
   return {
-    get: (table, key) => within([table], "readonly", (tx) => done(tx.objectStore(table).get(key))),
-    put: (table, key, value) => within([table], "readwrite", async (tx) => void (await done(tx.objectStore(table).put(value, key)))),
+    get: async <T>(table: Table, key: string) => (await rows<T | undefined>(table, "readonly", (o) => [o.get(key)]))[0],
+    getAll: <T>(table: Table, keys: string[]) => rows<T | undefined>(table, "readonly", (o) => keys.map((k) => o.get(k))),
+    put: async (table, key, value) => void (await rows(table, "readwrite", (o) => [o.put(value, key)])),
+    putAll: async (table, list) => void (await rows(table, "readwrite", (o) => list.map(([k, value]) => o.put(value, k)))),
     clear: () =>
       within([...tables], "readwrite", async (tx) => void (await Promise.all(tables.map((t) => done(tx.objectStore(t).clear()))))),
   };

@@ -8,8 +8,10 @@ import { type Bytes, hex, random, unhex, wipe } from "./bytes.ts";
 import { placeOf } from "./chart/types.ts";
 import { fail } from "./failure.ts";
 import { activity } from "./flows/activity.ts";
+import { bytesOf } from "./flows/attachment.ts";
 import { enrol, isEnrolled } from "./flows/enrol.ts";
 import { bundle, signedLog } from "./flows/export.ts";
+import { hide } from "./flows/hide.ts";
 import { answer, requests } from "./flows/inbox.ts";
 import { networkOf } from "./flows/party.ts";
 import { publish } from "./flows/publish.ts";
@@ -22,7 +24,7 @@ import { handleText } from "./grant/message.ts";
 import { discover, type Fetch, homeOf } from "./home.ts";
 import { addPasskey, changePassphrase, makeRing, openByPasskey, openByPassphrase, type Ring } from "./keyring.ts";
 import { patientOf } from "./keys.ts";
-import { parseGenesis } from "./ledger/genesis.ts";
+import { type Genesis, parseGenesis } from "./ledger/genesis.ts";
 import { sign } from "./ledger/operation.ts";
 import { rangesOf } from "./ledger/terms.ts";
 import { type SectionName, sections } from "./names.ts";
@@ -55,6 +57,11 @@ export function vaultOf(env: Surroundings): Vault {
   let kit: Bytes | null = null; // the root of who was just made, until the words are confirmed or the vault locks
 
   const pinned = (): Promise<Pinned | undefined> => store.get<Pinned>("state", "network");
+  let read: { json: string; genesis: Genesis } | null = null;
+  const genesisOf = (json: string): Genesis => {
+    if (read?.json !== json) read = { json, genesis: parseGenesis(json) };
+    return read.genesis;
+  };
   const ring = (): Promise<Ring | undefined> => store.get<Ring>("state", "ring");
   const settings = async (): Promise<Settings> => ({ ...fresh, ...(await store.get<Settings>("state", "settings")) });
   const set = async (s: Partial<Settings>): Promise<void> => store.put("state", "settings", { ...(await settings()), ...s });
@@ -65,7 +72,7 @@ export function vaultOf(env: Surroundings): Vault {
     const [net, r, { kitSaved, enrolled, autoLock }] = [await pinned(), await ring(), await settings()];
     return {
       phase: session ? "open" : r ? "locked" : "none",
-      network: net ? networkOf(parseGenesis(net.json), net.member) : null,
+      network: net ? networkOf(genesisOf(net.json), net.member) : null,
       passphrase: r !== undefined,
       passkeys: (r?.passkeys ?? []).map(({ id, name, salt }) => ({ id, name, salt })),
       kitSaved,
@@ -78,7 +85,7 @@ export function vaultOf(env: Surroundings): Vault {
   /** Takes over the root and overwrites it. */
   const begin = async (root: Bytes): Promise<void> => {
     const net = (await pinned()) ?? fail("no-patient", "begin with a network");
-    const genesis = parseGenesis(net.json);
+    const genesis = genesisOf(net.json);
     const patient = await patientOf(genesis.network, root);
     const home = homeOf(net.home, net.member, env.fetch);
     const progress = (p: Parameters<Session["progress"]>[0]): void => env.notify({ kind: "progress", progress: p });
@@ -99,7 +106,7 @@ export function vaultOf(env: Surroundings): Vault {
   const keep = async (root: Bytes, passphrase: string): Promise<void> => {
     if (await ring()) fail("has-patient", "keys are kept in this browser already");
     const net = (await pinned()) ?? fail("no-patient", "begin with a network");
-    await store.put("state", "ring", await makeRing(parseGenesis(net.json).network, root, passphrase));
+    await store.put("state", "ring", await makeRing(genesisOf(net.json).network, root, passphrase));
     await begin(root.slice());
   };
 
@@ -120,7 +127,7 @@ export function vaultOf(env: Surroundings): Vault {
     begin: async ({ home, network }) => {
       const found = await discover(home, env.fetch);
       const before = await pinned();
-      const want = before ? parseGenesis(before.json).network : network === undefined ? found.genesis.network : unhex(network, 32);
+      const want = before ? genesisOf(before.json).network : network === undefined ? found.genesis.network : unhex(network, 32);
       if (hex(want) !== hex(found.genesis.network)) return fail("other-network", "the home member belongs to another network");
       await store.put("state", "network", { json: found.json, member: found.member, home });
       return networkOf(found.genesis, found.member);
@@ -213,6 +220,7 @@ export function vaultOf(env: Surroundings): Vault {
       const p = await proofOf(s, logOf(s, section).log, entry);
       return { log: hex(p.log), entry: p.number, height: p.height, at: p.at, signed: p.signed, of: p.of };
     },
+    attachment: async (o) => bytesOf(await proved(), o.section, o.entry),
     activity: async () => activity(await proved()),
     requests: async () => requests(await proved()),
     grants: async () => grants(await proved()),
@@ -231,6 +239,7 @@ export function vaultOf(env: Surroundings): Vault {
     answer: async (o) => answer(await proved(), o),
     stop: async (o) => stop(await proved(), (g) => o.grants.includes(g.id)),
     stopAll: async () => stop(await proved(), () => true),
+    hide: async (o) => hide(await proved(), o.grant, o.entries),
     erase: async ({ section, entries }) => {
       const s = await proved();
       const k = await s.patient.section(section);

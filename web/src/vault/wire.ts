@@ -35,10 +35,11 @@ export interface Writer {
 export function writer(): Writer {
   const parts: Uint8Array[] = [];
   const int = (n: number, x: number | bigint): Writer => {
-    let v = BigInt(x);
-    if (v < 0n || v >> BigInt(8 * n) !== 0n) return fail("internal", `a number of more than ${8 * n} bits`);
     const b = new Uint8Array(n);
-    for (let i = n - 1; i >= 0; i--, v >>= 8n) b[i] = Number(v & 0xffn);
+    let v = x;
+    if (typeof v === "number" && Number.isSafeInteger(v)) for (let i = n - 1; i >= 0; i--, v = Math.floor(v / 256)) b[i] = v % 256;
+    else if (typeof v === "bigint") for (let i = n - 1; i >= 0; i--, v >>= 8n) b[i] = Number(v & 0xffn);
+    if (x < 0 || (v !== 0 && v !== 0n)) return fail("internal", `no number of ${8 * n} bits`);
     parts.push(b);
     return w;
   };
@@ -86,7 +87,12 @@ export function reader(b: Uint8Array, what: string): Reader {
     at += n;
     return b.slice(at - n, at) as Bytes;
   };
-  const int = (n: number): number => take(n).reduce((x, y) => x * 256 + y, 0);
+  const int = (n: number): number => {
+    if (n > b.length - at) bad(`truncated: want ${n} more bytes, have ${b.length - at}`);
+    let x = 0;
+    for (const end = at + n; at < end; at++) x = x * 256 + b[at]!;
+    return x;
+  };
   const r: Reader = {
     u8: () => int(1),
     u16: () => int(2),

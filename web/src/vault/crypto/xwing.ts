@@ -5,7 +5,7 @@
 
 import { x25519 } from "@noble/curves/ed25519.js";
 import { sha3_256, shake256 } from "@noble/hashes/sha3.js";
-import { type Bytes, concat, random, utf8, wipe } from "../bytes.ts";
+import { type Bytes, concat, equal, random, utf8, wipe } from "../bytes.ts";
 import { fail } from "../failure.ts";
 import { importSeed } from "./ed25519.ts";
 
@@ -79,10 +79,7 @@ function combine(ml: Bytes, x: Bytes, cx: Bytes, xPublic: Bytes): Bytes {
 async function mlHalf(seed: Bytes, native: boolean): Promise<Half> {
   if (native) {
     try {
-      const key = await modern.importKey("raw-seed", seed, kem, false, ["decapsulateBits"]);
-      const shown = await modern.getPublicKey(key, ["encapsulateBits"]);
-      const open = async (c: Bytes): Promise<Bytes> => new Uint8Array(await modern.decapsulateBits(kem, key, c));
-      const half = { public: new Uint8Array(await modern.exportKey("raw-public", shown)), open };
+      const half = await nativeHalf(seed);
       wipe(seed);
       return half;
     } catch {
@@ -93,6 +90,18 @@ async function mlHalf(seed: Bytes, native: boolean): Promise<Half> {
   const pair = ml.keygen(seed);
   wipe(seed);
   return { public: new Uint8Array(pair.publicKey), open: async (c) => new Uint8Array(ml.decapsulate(c, pair.secretKey)) };
+}
+
+/** The browser's ML-KEM, if it opens what it made itself. */
+async function nativeHalf(seed: Bytes): Promise<Half> {
+  const key = await modern.importKey("raw-seed", seed, kem, false, ["decapsulateBits"]);
+  const shown = await modern.getPublicKey(key, ["encapsulateBits"]);
+  const open = async (c: Bytes): Promise<Bytes> => new Uint8Array(await modern.decapsulateBits(kem, key, c));
+  const half = { public: new Uint8Array(await modern.exportKey("raw-public", shown)), open };
+  const { sharedKey, ciphertext } = await modern.encapsulateBits(kem, shown);
+  const again = await open(new Uint8Array(ciphertext));
+  if (half.public.length !== mlPublic || !equal(again, new Uint8Array(sharedKey))) throw new TypeError("another ML-KEM");
+  return half;
 }
 
 async function mlEncapsulate(to: Bytes, native: boolean): Promise<{ secret: Bytes; cipher: Bytes }> {

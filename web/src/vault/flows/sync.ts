@@ -65,7 +65,7 @@ async function syncAll(s: Session, which: readonly SectionName[]): Promise<numbe
 async function syncLog(s: Session, section: SectionName): Promise<number> {
   const { log } = await s.patient.section(section);
   const known = s.logs.get(section) ?? (await restore(s, section, log));
-  const { proof, encoded } = await receiptOf(s, log, 0);
+  const { proof, encoded } = await newest(s, log);
   if (known && proof.height < known.proof.height) return 0; // a home member that lags: what is known stays
   const have = known?.entries ?? [];
   if (proof.head.size < have.length) return fail("altered", "the log is shorter than it was");
@@ -79,6 +79,15 @@ async function syncLog(s: Session, section: SectionName): Promise<number> {
   s.logs.set(section, grownLog);
   if (raw.length > 0 || !known) await keep(s, grownLog, encoded, raw, have.length);
   return raw.length;
+}
+
+/** The receipt of a log's first entry, whose head is the newest that the home member knows. */
+async function newest(s: Session, log: Bytes): Promise<{ proof: Verified; encoded: Bytes }> {
+  try {
+    return await receiptOf(s, log, 0);
+  } catch (e) {
+    return kindOf(e) === "not-shared" ? fail("not-enrolled", "the patient has no such log on this network") : Promise.reject(e);
+  }
 }
 
 /** Appends entries and compares the root with the one that the validators signed. */

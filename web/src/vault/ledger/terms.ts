@@ -85,3 +85,18 @@ export function rangesOf(entries: number[]): Range[] {
   }
   return out;
 }
+
+/** Ranges without some entries; a grant has at most 64. */
+export function without(ranges: Range[], entries: number[]): Range[] {
+  const out = entries.reduce<Range[]>((left, e) => {
+    const [at, next] = [BigInt(e), BigInt(e) + 1n];
+    return left.flatMap((r) => {
+      if (at < r.from || at >= r.to) return [r];
+      return [
+        { from: r.from, to: at },
+        { from: next, to: r.to },
+      ].filter((x) => x.from < x.to);
+    });
+  }, ranges);
+  return out.length <= maxRanges ? out : fail("invalid", `more than ${maxRanges} ranges`);
+}
