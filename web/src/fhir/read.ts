@@ -70,7 +70,8 @@ export function codings(r: FhirResource): Coding[] {
 export function text(contentType: string | undefined, data: string | undefined): string {
   if (!data || !contentType?.startsWith("text/plain")) return "";
   try {
-    return new TextDecoder().decode(Uint8Array.from(atob(data), (c) => c.charCodeAt(0)));
+    const s = new TextDecoder("utf-8", { fatal: true }).decode(Uint8Array.from(atob(data), (c) => c.charCodeAt(0)));
+    return /[\u0000-\u0008\u000e-\u001f]/.test(s) ? "" : s; // bytes that are called text
   } catch {
     return "";
   }

@@ -419,7 +419,6 @@ export const ar: Dictionary = {
     people: "أشخاص",
     none: "لا صفوف كهذه.",
     machine: "برنامج",
-    machines: forms("برنامج لدى {who}: اطلاع واحد", "برنامج لدى {who}: اطلاعان", "برنامج لدى {who}: {n} اطلاعات", "برنامج لدى {who}: {n} اطلاعًا", "برنامج لدى {who}: {n} اطلاع"),
     nobody: "الشخص غير مسمى",
     unknown: "مفتاح غير معروف",
     read: "فتح {what} في {section}",

@@ -416,7 +416,6 @@ export const de: Dictionary = {
     people: "Menschen",
     none: "Keine solchen Zeilen.",
     machine: "Software",
-    machines: plural("Software von {who}: {n} Blick", "Software von {who}: {n} Blicke"),
     nobody: "Person nicht genannt",
     unknown: "Unbekannter Schlüssel",
     read: "hat {what} geöffnet: {section}",

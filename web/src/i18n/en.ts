@@ -415,7 +415,6 @@ export const en = {
     people: "People",
     none: "No such rows.",
     machine: "Software",
-    machines: plural("Software at {who}: {n} look", "Software at {who}: {n} looks"),
     nobody: "Person not named",
     unknown: "Unknown key",
     read: "opened {what} in {section}",

@@ -416,7 +416,6 @@ export const es: Dictionary = {
     people: "Personas",
     none: "No hay filas así.",
     machine: "Programa",
-    machines: plural("Programas de {who}: {n} mirada", "Programas de {who}: {n} miradas"),
     nobody: "Persona sin nombrar",
     unknown: "Clave desconocida",
     read: "abrió {what} de {section}",

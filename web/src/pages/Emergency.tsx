@@ -46,7 +46,7 @@ export function Emergency() {
   const w = words.value.emergency;
   const [open, setOpen] = useState(false);
   const card = lines();
-  const important: string[] = [w.allergies, w.conditions, w.medicines]; // here it is worth telling that nothing is on record
+  const important: string[] = [w.name, w.allergies, w.conditions, w.medicines]; // here it is worth telling that nothing is on record
   return (
     <div class="page">
       <Title back="/more">{w.title}</Title>

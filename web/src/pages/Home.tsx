@@ -5,9 +5,10 @@ import { medicines, standing } from "../fhir/medicines.ts";
 import { series } from "../fhir/series.ts";
 import { count, say, time, words } from "../i18n/index.ts";
 import type { Access } from "../vault/api.ts";
-import { Chip, Empty, FlagChip, Go, Part, RowLink, Title } from "../ui/parts.tsx";
+import { Chip, Empty, FlagChip, Go, Part, RowLink, Title, Value } from "../ui/parts.tsx";
 import { Upto } from "../ui/Upto.tsx";
 import { AccessRow, partyName } from "./activity/AccessRow.tsx";
+import { looks } from "./activity/looks.ts";
 
 const week = 7 * 86_400_000;
 
@@ -27,9 +28,11 @@ export function Home() {
       <Part title={w.activity} action={<Go to="/activity">{words.value.common.all}</Go>}>
         {activity.value?.rows.length ? (
           <ul class="card rows">
-            {activity.value.rows.slice(0, 3).map((r) => (
-              <AccessRow key={r.id} row={r} />
-            ))}
+            {looks(activity.value.rows)
+              .slice(0, 3)
+              .map((l) => (
+                <AccessRow key={l.id} look={l} />
+              ))}
           </ul>
         ) : (
           <p class="quiet">{w.noActivity}</p>
@@ -93,7 +96,7 @@ function Newest() {
                     <bdi>{s.name}</bdi>
                   </span>
                   <span class="tile-value">
-                    <bdi>{newest?.value}</bdi>
+                    <Value text={newest?.value ?? ""} />
                   </span>
                   <span class="tile-foot">
                     {newest && <FlagChip flag={newest.flag} />}

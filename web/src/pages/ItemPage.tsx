@@ -7,7 +7,7 @@ import type { Part as Measured } from "../fhir/measure.ts";
 import { codings } from "../fhir/read.ts";
 import { count, fill, say, time, words } from "../i18n/index.ts";
 import { Icon } from "../ui/Icon.tsx";
-import { Button, Chip, Empty, FlagChip, Go, Part, Title } from "../ui/parts.tsx";
+import { Button, Chip, Empty, FlagChip, Go, Part, Title, Value } from "../ui/parts.tsx";
 import { Sheet } from "../ui/Sheet.tsx";
 import { Facts } from "./item/Facts.tsx";
 import { ProofOf } from "./item/ProofOf.tsx";
@@ -40,7 +40,7 @@ function Shown({ item: i }: { item: Item }) {
         </p>
         {i.parts.length > 0 && (
           <p class="big">
-            <bdi>{i.value}</bdi> <FlagChip flag={i.flag} />
+            <Value text={i.value} /> <FlagChip flag={i.flag} />
           </p>
         )}
         <p>{fill(w.what[i.kind], { day: time(i.at, "long") })}</p>

@@ -6,7 +6,7 @@ import { type Item, type Kind, kinds } from "../fhir/item.ts";
 import { type Filter, type Group, timeline } from "../fhir/timeline.ts";
 import { count, fill, time, words } from "../i18n/index.ts";
 import { Icon } from "../ui/Icon.tsx";
-import { Button, Empty, FlagChip, Go, Part, RowLink, Title, Toggles } from "../ui/parts.tsx";
+import { Button, Empty, FlagChip, Go, Part, RowLink, Title, Toggles, Value } from "../ui/parts.tsx";
 import { Upto } from "../ui/Upto.tsx";
 import { partyName } from "./activity/AccessRow.tsx";
 import { kindIcons } from "./kindIcons.ts";
@@ -150,7 +150,7 @@ export function ItemRow({ item: i }: { item: Item }) {
         <>
           {i.parts.length > 0 && (
             <span class="value">
-              <bdi>{i.value}</bdi>
+              <Value text={i.value} />
             </span>
           )}
           {i.flag !== "normal" && <FlagChip flag={i.flag} />}

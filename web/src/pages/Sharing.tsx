@@ -117,7 +117,7 @@ function BundleOf({ bundle: b, sharer: s, over }: { bundle: Bundle; sharer: Shar
     <div class="bundle">
       <p class="bundle-what">
         {say(sentence, { what: <strong>{what}</strong> })}
-        {!b.everything && ` (${w.newOnly})`}
+        {reads && !b.everything && ` (${w.newOnly})`}
       </p>
       <p class="row-chips">
         {b.purpose && <Chip>{fill(w.purpose, { purpose: purposeName(b.purpose) })}</Chip>}

@@ -4,7 +4,7 @@ import { place } from "../app/route.ts";
 import { items } from "../app/store.ts";
 import { type Series, series } from "../fhir/series.ts";
 import { count, fill, number, time, words } from "../i18n/index.ts";
-import { Button, Empty, FlagChip, Go, Title, Toggles } from "../ui/parts.tsx";
+import { Button, Empty, FlagChip, Go, Title, Toggles, Value } from "../ui/parts.tsx";
 import { Trend } from "./vitals/Trend.tsx";
 
 const periods = { all: 0, year: 366 * 86_400_000, quarter: 92 * 86_400_000 };
@@ -64,7 +64,7 @@ function Summary({ series: s }: { series: Series }) {
   return (
     <div class="card lead-card">
       <p class="big">
-        <bdi>{newest.value}</bdi> <FlagChip flag={newest.flag} />
+        <Value text={newest.value} /> <FlagChip flag={newest.flag} />
       </p>
       <p>
         {time(newest.at, "long")}. {b !== null && (a > b ? w.change.up : a < b ? w.change.down : w.change.same)}
@@ -105,7 +105,7 @@ function Table({ series: s }: { series: Series }) {
           <tr key={i.key}>
             <th scope="row">{time(i.at)}</th>
             <td>
-              <bdi>{i.value}</bdi> <FlagChip flag={i.flag} />
+              <Value text={i.value} /> <FlagChip flag={i.flag} />
             </td>
             <td>
               <bdi>{i.parts.map((p) => p.range).filter(Boolean).join(" / ")}</bdi>

@@ -3,7 +3,7 @@ import { useMemo } from "preact/hooks";
 import { items } from "../app/store.ts";
 import { type Series, series } from "../fhir/series.ts";
 import { time, words } from "../i18n/index.ts";
-import { Empty, FlagChip, Go, Part, Title } from "../ui/parts.tsx";
+import { Empty, FlagChip, Go, Part, Title, Value } from "../ui/parts.tsx";
 import { Spark } from "./vitals/Spark.tsx";
 
 export function Vitals() {
@@ -40,7 +40,7 @@ function Measures({ title, all }: { title: string; all: Series[] }) {
                 <Spark points={s.lines[0]?.points ?? []} />
                 <span class="row-end">
                   <span class="value">
-                    <bdi>{newest?.value}</bdi>
+                    <Value text={newest?.value ?? ""} />
                   </span>
                   {newest && newest.flag !== "normal" && <FlagChip flag={newest.flag} />}
                 </span>

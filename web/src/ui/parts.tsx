@@ -70,6 +70,17 @@ export function RowLink({ to, of, icon, title, more, end }: { to: View; of?: str
   );
 }
 
+/** A value with its unit smaller. */
+export function Value({ text }: { text: string }) {
+  const cut = /^([\d.,/<>≤≥ ]+) (\S+)$/.exec(text);
+  if (!cut) return <bdi>{text}</bdi>;
+  return (
+    <bdi class="quantity">
+      {cut[1]} <span class="unit">{cut[2]}</span>
+    </bdi>
+  );
+}
+
 const flagIcons: Record<Exclude<Flag, "">, IconName> = { high: "up", low: "down", "critical-high": "up", "critical-low": "down", abnormal: "diamond", normal: "check" };
 
 /** Shape and word; colour only adds to them. */

@@ -1,9 +1,10 @@
 /** One look into the record: who, from where, at what, why, and with what result. */
 import { itemsByKey } from "../../app/store.ts";
-import { count, fill, say, time, words } from "../../i18n/index.ts";
+import { count, fill, list, say, time, words } from "../../i18n/index.ts";
 import type { Access, Party } from "../../vault/api.ts";
 import { Icon } from "../../ui/Icon.tsx";
 import { Chip, Go } from "../../ui/parts.tsx";
+import { type Look, recordsOf, sectionsOf } from "./looks.ts";
 
 export function partyName(p: Party): string {
   if (p.kind === "member" || p.kind === "device") return p.name;
@@ -15,32 +16,29 @@ export const purposeName = (code: string): string => (code in words.value.purpos
 
 const refused = (r: Access) => r.outcome !== "allowed";
 
-export function AccessRow({ row: r, seen }: { row: Access; seen?: boolean }) {
+export function AccessRow({ look, seen }: { look: Look; seen?: boolean }) {
   const w = words.value.activity;
-  const what = count(words.value.common.records, r.records);
+  const r = look.first;
+  const what = count(words.value.common.records, recordsOf(look));
   const where = r.organisation && r.organisation !== partyName(r.by) ? `${partyName(r.by)}, ${r.organisation}` : partyName(r.by);
+  const times = look.rows.reduce((n, x) => n + x.count, 0) - look.rows.length + 1;
   return (
     <li class="row access">
       <span class={refused(r) ? "row-icon bad" : "row-icon"}>
         <Icon name={refused(r) ? "cross" : r.machine ? "gear" : r.by.kind === "device" ? "watch" : "person"} />
       </span>
-      <span class="row-text">
-        <span class="row-title">
+      <div class="row-text">
+        <p class="row-title">
           <bdi>{r.machine ? w.machine : r.person || (r.by.kind === "member" ? w.nobody : partyName(r.by))}</bdi>
-          {r.role && !r.machine && (
-            <span class="role">
-              <bdi>{r.role}</bdi>
-            </span>
-          )}
-        </span>
-        <span class="row-more">
-          <bdi>{where}</bdi>
-        </span>
-        <span>{say(refused(r) ? w.tried : r.further ? w.further : w.read, { what, section: words.value.sections[r.section] })}</span>
-        <span class="row-more">
+        </p>
+        <p class="row-more">
+          <bdi>{[r.machine ? "" : r.role, where].filter(Boolean).join(" · ")}</bdi>
+        </p>
+        <p>{say(refused(r) ? w.tried : r.further ? w.further : w.read, { what, section: list(sectionsOf(look).map((s) => words.value.sections[s])) })}</p>
+        <p class="row-more">
           {r.reason ? <bdi>{fill(w.reason, { reason: r.reason })}</bdi> : null} {r.purpose ? fill(w.for, { purpose: purposeName(r.purpose) }) : w.unexplained}
-        </span>
-        <span class="row-chips">
+        </p>
+        <p class="row-chips">
           {r.purpose === "ETREAT" && (
             <Chip tone="bad" icon="alert">
               {w.break}
@@ -55,43 +53,47 @@ export function AccessRow({ row: r, seen }: { row: Access; seen?: boolean }) {
               {w.allowed}
             </Chip>
           )}
-          {r.count > 1 && <Chip>{fill(w.count, { times: count(words.value.common.times, r.count) })}</Chip>}
+          {times > 1 && <Chip>{fill(w.count, { times: count(words.value.common.times, times) })}</Chip>}
           <time class="row-more" dateTime={new Date(r.at).toISOString()}>
             {time(r.at, "minute")}
           </time>
-        </span>
+        </p>
         {seen && (
           <details>
             <summary>{w.seen}</summary>
-            <Seen row={r} />
+            {look.rows.map((x) => (
+              <Seen key={x.id} row={x} />
+            ))}
           </details>
         )}
-      </span>
+      </div>
     </li>
   );
 }
 
+const most = 12; // entries that are named; all of them are in the record
+
 /** What was seen, as far as it opened here. */
 function Seen({ row: r }: { row: Access }) {
   const w = words.value.activity;
-  const seen = r.resources.flatMap((k) => itemsByKey.value.get(k) ?? []);
+  const seen = refused(r) ? [] : r.resources.flatMap((k) => itemsByKey.value.get(k) ?? []);
   return (
-    <>
-      <p class="quiet">{fill(w.entry, { entry: String(r.entry), block: String(r.block) })}</p>
-      {seen.length === 0 ? (
-        <p class="quiet">{w.seenNone}</p>
-      ) : (
-        <ul class="codes">
-          {seen.map((i) => (
-            <li key={i.key}>
-              <Go to="/record/item" of={i.key}>
-                <bdi>{i.title}</bdi>
-              </Go>{" "}
-              <bdi>{i.parts.length > 0 ? i.value : ""}</bdi> · {time(i.at)}
-            </li>
-          ))}
-        </ul>
-      )}
-    </>
+    <div class="seen">
+      <p>
+        <strong>{words.value.sections[r.section]}</strong> · {fill(w.entry, { entry: String(r.entry), block: String(r.block) })}
+      </p>
+      {refused(r) && <p class="row-more">{w.seenNone}</p>}
+      <ul class="codes">
+        {seen.slice(0, most).map((i) => (
+          <li key={i.key}>
+            <Go to="/record/item" of={i.key}>
+              <bdi>{i.title}</bdi>
+            </Go>{" "}
+            <bdi>{i.parts.length > 0 ? i.value : ""}</bdi> · {time(i.at)}
+          </li>
+        ))}
+      </ul>
+      {seen.length > most && <p class="row-more">{count(words.value.record.moreIn, seen.length - most)}</p>}
+    </div>
   );
 }
