@@ -1,10 +1,13 @@
 package home_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
+	"io"
 	"net/http"
+	"strings"
 	"testing"
 
 	"vitalog/exchange"
@@ -35,6 +38,20 @@ func TestTheServiceStoresServesAndBoundsWhatStrangersPut(t *testing.T) {
 	}
 	if _, err := c.Receipt(ctx, key.Log{1}, 0); !errors.Is(err, exchange.ErrNotShared) {
 		t.Errorf("a receipt of a log that nobody has: %v", err)
+	}
+
+	// Records that nobody has are empty, in their place; a call names at least one and at most 256.
+	for count, want := range map[byte]string{0: "", 2: "\x00\x00\x00\x02" + strings.Repeat("\x00", 16)} {
+		body := append(append(make([]byte, 32), 0, 0, 0, count), make([]byte, int(count)*32)...)
+		resp, err := http.Post(n.Config.URL()+"/app/v1/records", "application/octet-stream", bytes.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if ok := resp.StatusCode == http.StatusOK; err != nil || ok != (count > 0) || ok && string(got) != want {
+			t.Errorf("%d records that nobody has: %s, %x, %v", count, resp.Status, got, err)
+		}
 	}
 
 	// Introductions are for anybody, for any log, and leave nothing behind.

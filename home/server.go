@@ -126,6 +126,13 @@ func NewServer(home exchange.Home, log *slog.Logger) *Server {
 		}
 		return h.Encode(), nil
 	}))
+	s.handle("records", 36+32*maxRecords, s.outward(func(r *http.Request, body []byte) ([]byte, error) {
+		w, err := decodeWanted(body)
+		if err != nil {
+			return nil, invalid{err}
+		}
+		return records(r.Context(), home, w)
+	}))
 	s.handle("ticket", 1024, func(r *http.Request, body []byte) ([]byte, error) {
 		if !s.tickets.take(1) {
 			return nil, errBusy

@@ -41,6 +41,7 @@ import (
 	"vitalog/release"
 	"vitalog/smart"
 	"vitalog/subscription"
+	"vitalog/web"
 )
 
 // drain is how long requests under way may take when the member stops.
@@ -213,6 +214,13 @@ func (n *Node) serveAPI(dir string) error {
 	}
 	mux.Handle(home.Prefix, home.NewServer(n.Member, n.log))
 	mux.Handle(ControlPrefix, n.control())
+	app, err := web.New()
+	if err != nil {
+		return err
+	}
+	for _, pattern := range app.Patterns() {
+		mux.Handle(pattern, app)
+	}
 	l, err := net.Listen("tcp", n.Config.API)
 	if err != nil {
 		return fmt.Errorf("listening for software: %w", err)
