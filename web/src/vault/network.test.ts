@@ -249,6 +249,9 @@ describe.skipIf(home === "")("the vault on a running network", () => {
     await has("write", { chart }); // under the new epoch
     await vault.sync();
     expect((await vault.record()).problems).toEqual([]);
+    const mine = (await vault.record()).resources.find((r) => r.id === "mine")!.current;
+    await vault.erase({ section: mine.section, entries: [mine.entry] });
+    expect((await vault.record()).resources.find((r) => r.id === "mine")!.current.blocked).toBe(true);
     await vault.stopAll();
     expect((await vault.grants()).every((g) => g.state === "revoked")).toBe(true);
     await expect(vault.stopAll()).rejects.toMatchObject({ failure: "conflict" });
