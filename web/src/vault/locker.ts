@@ -140,7 +140,7 @@ export function lockerOf(env: Surroundings): Locker {
       return state();
     },
     recover: async ({ words, passphrase }) => {
-      const root = rootOf(words);
+      const root = await rootOf(words);
       await keep(root, passphrase);
       wipe(root);
       await set({ kitSaved: true, enrolled: await isEnrolled(open()) });
@@ -150,12 +150,12 @@ export function lockerOf(env: Surroundings): Locker {
       open();
       if (kit) return wordsOf(kit);
       const root = await openByPassphrase(await own(), passphrase ?? "");
-      const words = wordsOf(root);
+      const words = await wordsOf(root);
       wipe(root);
       return words;
     },
     confirmWords: async ({ places, words }) => {
-      const want = wordsOf(kit ?? fail("locked", "show the words again first"));
+      const want = await wordsOf(kit ?? fail("locked", "show the words again first"));
       const right =
         places.length > 0 && places.length === words.length && places.every((p, i) => want[p - 1] === words[i]?.trim().toLowerCase());
       if (!right) return false;

@@ -258,7 +258,7 @@ describe.skipIf(home === "")("the vault on a running network", () => {
   }, 120_000);
 
   test("let no secret and no word of the record out, in any request or storage", async () => {
-    const root = rootOf(words.join(" "));
+    const root = await rootOf(words.join(" "));
     const secret = await secretOf(root.slice());
     const seeds = [root, new TextEncoder().encode(passphrase), new TextEncoder().encode("pulse-1"), new TextEncoder().encode("Okafor")];
     for (const n of [1, 6, 18, 19]) {
