@@ -6,7 +6,7 @@ import { signerOf } from "../crypto/ed25519.ts";
 import { fail, kindOf } from "../failure.ts";
 import { sealAnswer } from "../grant/message.ts";
 import { openRequest, type Wish } from "../grant/request.ts";
-import { bySection, limits, lines } from "../grant/sealed.ts";
+import { bySection, limits, lines, within } from "../grant/sealed.ts";
 import { sign } from "../ledger/operation.ts";
 import { rights } from "../names.ts";
 import { buyTicket, postSubject } from "../ticket.ts";
@@ -83,6 +83,7 @@ export async function answer(s: Session, a: Answer): Promise<Final> {
   let told = answers.get(a.request);
   let shared: Final | null = null;
   if (!told) {
+    within(lines(a.note), limits.reason); // before anything is granted
     const sections = [...new Set(a.sections)].sort(bySection);
     if (sections.some((x) => !wish.sections.includes(x))) return fail("invalid", "more than was asked for");
     let given: Given[] = [];
@@ -111,7 +112,7 @@ async function seal(s: Session, wish: Wish, given: Given[], note: string): Promi
   const keys = await s.patient.section("inbox");
   const denied = wish.sections.filter((x) => !given.some((g) => g.section === x));
   const to = s.genesis.members[wish.member]!.exchange;
-  const said = { request: wish.id, given, denied, note: lines(note).slice(0, limits.reason / 4) };
+  const said = { request: wish.id, given, denied, note: lines(note) };
   const sealed = await sealAnswer(s.genesis.network, keys.log, keys.owner, to, said);
   return { request: wish.id, granted: given.length > 0, message: await s.home.putBlob(sealed), size: sealed.length };
 }

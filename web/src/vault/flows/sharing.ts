@@ -8,7 +8,7 @@ import { type Bytes, equal, hex } from "../bytes.ts";
 import { fail } from "../failure.ts";
 import { checkIntroduction, decodeIntroduction, type Introduction } from "../grant/introduction.ts";
 import { encodeMailbox, sealGrant } from "../grant/message.ts";
-import { bySection, limits, line } from "../grant/sealed.ts";
+import { bySection, limits, line, within } from "../grant/sealed.ts";
 import { exchangeHash } from "../keys.ts";
 import type { Granted, Head } from "../ledger/head.ts";
 import { type Operation, sign } from "../ledger/operation.ts";
@@ -81,7 +81,7 @@ export async function share(s: Session, x: Share): Promise<{ final: Final; given
   if (!to || wanted.length === 0 || x.rights.length === 0 || !purposes.some((p) => p === x.purpose))
     return fail("invalid", "a share without its parts");
   if (x.until && x.until <= Math.max(Date.now(), x.from ?? 0)) return fail("invalid", "a share that ends before it begins");
-  const label = line(x.label ?? "").slice(0, limits.label / 4);
+  const label = within(line(x.label ?? ""), limits.label);
   const introductions: Introduction[] = [];
   const ops: Operation[] = [];
   for (const section of wanted) {
