@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"sync"
 
 	"vitalog/envelope"
 	"vitalog/exchange"
@@ -22,11 +23,16 @@ type Server struct {
 
 	tickets, bytes budget
 	room           chan struct{} // calls under way that may ask other members
+	streams        chan struct{} // those who follow their logs
+
+	close  sync.Once
+	closed chan struct{}
 }
 
 // NewServer offers home under Prefix.
 func NewServer(home exchange.Home, log *slog.Logger) *Server {
-	s := &Server{home: home, log: log, mux: http.NewServeMux(), tickets: budget{limit: ticketsPerMinute}, bytes: budget{limit: bytesPerMinute}, room: make(chan struct{}, atOnce)}
+	s := &Server{home: home, log: log, mux: http.NewServeMux(), tickets: budget{limit: ticketsPerMinute}, bytes: budget{limit: bytesPerMinute}, room: make(chan struct{}, atOnce),
+		streams: make(chan struct{}, maxStreams), closed: make(chan struct{})}
 	network := home.Genesis().Network()
 	s.mux.HandleFunc("GET "+Prefix+"genesis", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -158,6 +164,7 @@ func NewServer(home exchange.Home, log *slog.Logger) *Server {
 		}
 		return i.Encode(), nil
 	}))
+	s.mux.HandleFunc("POST "+Prefix+"follow", s.follow)
 	return s
 }
 

@@ -212,7 +212,8 @@ func (n *Node) serveAPI(dir string) error {
 	if err := n.serveHL7(dir, mux, n.guarded(fhir)); err != nil {
 		return err
 	}
-	mux.Handle(home.Prefix, home.NewServer(n.Member, n.log))
+	patients := home.NewServer(n.Member, n.log)
+	mux.Handle(home.Prefix, patients)
 	mux.Handle(ControlPrefix, n.control())
 	app, err := web.New()
 	if err != nil {
@@ -227,6 +228,7 @@ func (n *Node) serveAPI(dir string) error {
 	}
 	n.outside = &http.Server{Handler: n.guarded(mux), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 10 * time.Minute, WriteTimeout: 10 * time.Minute, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug)}
+	n.outside.RegisterOnShutdown(patients.Close)
 	if n.Config.TLSCertificate != "" {
 		cert, err := tls.LoadX509KeyPair(inDir(dir, n.Config.TLSCertificate), inDir(dir, n.Config.TLSKey))
 		if err != nil {
