@@ -30,6 +30,8 @@ export interface Home {
   putBlob(b: Bytes): Promise<Bytes>;
   /** The bytes of that hash, compared with it. */
   blob(hash: Bytes): Promise<Bytes>;
+  /** The first of them, at least one; not compared. Empty: not to be had, or larger than 64 KiB. */
+  blobs(hashes: Bytes[]): Promise<Bytes[]>;
   part(hash: Bytes, from: number): Promise<Bytes>;
   putRecord(header: Bytes, blob: Bytes): Promise<void>;
   header(log: Bytes, record: Bytes): Promise<Bytes>;
@@ -113,6 +115,21 @@ export function homeOf(base: string, issuer: number, ask: Fetch): Home {
     blob: async (hash) => {
       const b = await call("blob", hash);
       return equal(await sha256Large(b), hash) ? b : fail("altered", "the home member answers with other bytes");
+    },
+    blobs: async (hashes) => {
+      const r = reader(
+        await call(
+          "blobs",
+          writer()
+            .u32(hashes.length)
+            .fixed(concat(...hashes))
+            .done(),
+        ),
+        "blobs",
+      );
+      const list = times(r.count(hashes.length, 4), () => r.bytes(limit.entry));
+      r.end();
+      return list.length > 0 ? list : fail("altered", "blobs: nothing came");
     },
     part: (hash, from) => call("part", concat(hash, u64(from))),
     putRecord: async (header, blob) => void (await call("put-record", writer().bytes(header).fixed(blob).done())),

@@ -10,8 +10,8 @@ import { bySection, limits, lines, within } from "../grant/sealed.ts";
 import { sign } from "../ledger/operation.ts";
 import { rights } from "../names.ts";
 import { buyTicket, postSubject } from "../ticket.ts";
+import { blobOf, gather } from "./blobs.ts";
 import { type Answered, readNotes, writeNote } from "./notes.ts";
-import { blobOf } from "./open.ts";
 import { memberParty } from "./party.ts";
 import type { Session } from "./session.ts";
 import { type Given, share } from "./sharing.ts";
@@ -36,6 +36,10 @@ async function inbox(s: Session): Promise<{ received: Received[]; spam: number; 
   const keys = await s.patient.section("inbox");
   const received: Received[] = [];
   let spam = 0;
+  await gather(
+    s,
+    log.entries.flatMap((e) => (e.says.kind === "post" ? [e.says.message] : [])),
+  );
   for (const entry of log.entries) {
     if (entry.says.kind !== "post" || own.has(hex(entry.says.message))) continue;
     try {
