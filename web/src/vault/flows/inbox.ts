@@ -7,7 +7,6 @@ import { fail, kindOf } from "../failure.ts";
 import { sealAnswer } from "../grant/message.ts";
 import { openRequest, type Wish } from "../grant/request.ts";
 import { bySection, limits, lines, within } from "../grant/sealed.ts";
-import { sign } from "../ledger/operation.ts";
 import { rights } from "../names.ts";
 import { buyTicket, postSubject } from "../ticket.ts";
 import { blobOf, gather } from "./blobs.ts";
@@ -15,7 +14,7 @@ import { type Answered, readNotes, writeNote } from "./notes.ts";
 import { memberParty } from "./party.ts";
 import type { Session } from "./session.ts";
 import { type Given, share } from "./sharing.ts";
-import { place, submit } from "./submit.ts";
+import { place, signed, submit } from "./submit.ts";
 import { logOf, type Placed, syncLogs } from "./sync.ts";
 
 interface Received {
@@ -77,7 +76,7 @@ function shown(s: Session, { wish, entry }: Received, answer: Answered | undefin
 }
 
 /**
- * Grants what the patient chose of a request, never more than was asked for, and tells who asked. The note is on the ledger before the post, so that the
+ * Grants what the patient chose of a request, no other sections and rights than were asked for, and tells who asked. The note is on the ledger before the post, so that the
  * inbox knows its own; what broke off between is posted again.
  */
 export async function answer(s: Session, a: Answer): Promise<Final> {
@@ -129,6 +128,6 @@ async function post(s: Session, told: Answered): Promise<Final | null> {
   const once = await signerOf(random(32));
   const issuer = s.genesis.members[s.member]!.tickets;
   const ticket = await buyTicket(s.member, issuer, postSubject(log.log, once.public), (blinded) => s.home.ticket(blinded));
-  const o = await sign(s.genesis.network, once, log.log, { kind: "post", message: told.message, size: told.size, ticket });
+  const o = await signed(s, once, log.log, { kind: "post", message: told.message, size: told.size, ticket });
   return place(s, [o], await submit(s, [o]));
 }
