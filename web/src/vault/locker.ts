@@ -96,6 +96,7 @@ export function lockerOf(env: Surroundings): Locker {
       store,
       logs: new Map(),
       syncing: Promise.resolve(),
+      notes: null,
       opened: new Map(),
       progress,
     };
