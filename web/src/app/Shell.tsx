@@ -1,5 +1,6 @@
 /** What stands around every page: skip link, navigation, the live region; and which page is shown. */
-import { useEffect, useRef, useState } from "preact/hooks";
+import { Heading } from "../ui/Heading.tsx";
+import { useEffect, useState } from "preact/hooks";
 import { words } from "../i18n/index.ts";
 import { Activities } from "../pages/Activities.tsx";
 import { Emergency } from "../pages/Emergency.tsx";
@@ -21,7 +22,7 @@ import { TrendPage } from "../pages/TrendPage.tsx";
 import { Vitals } from "../pages/Vitals.tsx";
 import { Icon, type IconName } from "../ui/Icon.tsx";
 import { Go } from "../ui/parts.tsx";
-import { place, steps } from "./route.ts";
+import { place } from "./route.ts";
 import { chart, explain, message, network, refresh, settle, state, trouble, vault, waiting } from "./store.ts";
 import type { View } from "./views.ts";
 
@@ -95,7 +96,7 @@ export function Shell() {
       </a>
       {inside && <Navigation />}
       <main id="main" class={inside ? "inside" : "outside"}>
-        <Focused at={inside ? "inside" : `${s?.phase} ${s?.kitSaved}`}>{inside ? <Page /> : <Start unreachable={unreachable} retry={begin} />}</Focused>
+        {inside ? <Page /> : <Start unreachable={unreachable} retry={begin} />}
       </main>
       <Live />
     </>
@@ -122,26 +123,13 @@ function toContent(e: Event) {
   document.querySelector<HTMLElement>("main h1")?.focus();
 }
 
-/** After each step the heading gets the focus, and the tab the page's title. */
-function Focused({ at, children }: { at: string; children: preact.ComponentChildren }) {
-  const first = useRef(true);
-  const ready = chart.value !== null || trouble.value !== "";
-  useEffect(() => {
-    const h1 = document.querySelector<HTMLElement>("main h1");
-    document.title = h1 ? `${h1.textContent} · ${words.value.app}` : words.value.app;
-    if (!first.current) h1?.focus({ preventScroll: true });
-    first.current = false;
-  }, [steps.value, at, ready]);
-  return <>{children}</>;
-}
-
 function Page() {
   const view = place.value.view;
   const Shown = pages[view];
-  if (chart.value || always.includes(view)) return <Shown key={view} />;
+  if (chart.value || always.includes(view)) return <Shown key={`${view} ${place.value.of}`} />;
   return (
     <div class="page">
-      <h1 tabIndex={-1}>{words.value.app}</h1>
+      <Heading>{words.value.app}</Heading>
       {trouble.value ? (
         <div class="notice bad" role="alert">
           <Icon name="alert" />

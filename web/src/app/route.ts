@@ -1,6 +1,6 @@
 /**
- * Where the person is: the view by its path, and what it shows by the history's state, which stays in this browser. On each step the title
- * changes and the heading gets the focus, as after loading a page.
+ * Where the person is: the view by its path, and what it shows by the history's state, which stays in this browser. Each view has
+ * a heading that takes the focus when it comes, as after loading a page.
  */
 import { signal } from "@preact/signals";
 import { isView, type View } from "./views.ts";
@@ -17,12 +17,8 @@ const here = (): Place => ({
 
 export const place = signal<Place>(here());
 
-/** Counts the steps: the shell moves the focus when it changes, not at the first view. */
-export const steps = signal(0);
-
 function arrive() {
   place.value = here();
-  steps.value++;
 }
 
 export function go(view: View, of = "") {

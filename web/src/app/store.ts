@@ -68,13 +68,13 @@ async function show() {
   grants.value = g;
 }
 
-/** Fetches what is new and shows it. Only one at a time. */
-export async function refresh(aloud = false) {
+/** Fetches what is new and shows it, also when only this app has changed something. Only one at a time. */
+export async function refresh(aloud = false, anyway = false) {
   if (syncing.value) return;
   syncing.value = true;
   try {
     const s = await vault.sync();
-    if (s.changed || !chart.value) await show();
+    if (s.changed || anyway || !chart.value) await show();
     trouble.value = "";
     if (aloud) tell(s.changed ? count(words.value.common.news, s.entries) : words.value.common.refreshed);
   } catch (e) {
@@ -92,7 +92,7 @@ export async function settled(done: string, act: () => Promise<{ block: number }
   try {
     const f = await act();
     tell(`${done} ${fill(words.value.common.final, { block: String(f.block) })}`);
-    await refresh();
+    await refresh(false, true);
     return true;
   } catch (e) {
     tell(explain(e), true);

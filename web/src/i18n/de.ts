@@ -331,6 +331,7 @@ export const de: Dictionary = {
     cardWhy: "Das Personal liest diesen Code ein. Damit kann es Sie um Zugang bitten; lesen kann es damit nichts.",
     cardCode: "Code Ihrer Akte zum Einlesen",
     cardText: "Oder als Text",
+    chart: "Nummer Ihrer Akte, für das Register",
     sees: "Darf lesen: {what}",
     writes: "Darf schreiben: {what}",
     both: "Darf lesen und schreiben: {what}",

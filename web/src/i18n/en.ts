@@ -330,6 +330,7 @@ export const en = {
     cardWhy: "The staff scan this code. With it they can ask you for access; it doesn’t let them read anything.",
     cardCode: "Code of your record, to be scanned",
     cardText: "Or as text",
+    chart: "Number of your record, for their register",
     sees: "Can read {what}",
     writes: "Can write to {what}",
     both: "Can read and write {what}",

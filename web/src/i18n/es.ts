@@ -331,6 +331,7 @@ export const es: Dictionary = {
     cardWhy: "El personal lee este código. Con él puede pedirle acceso; no le permite leer nada.",
     cardCode: "Código de su historia, para leerlo",
     cardText: "O como texto",
+    chart: "Número de su historia, para su registro",
     sees: "Puede leer {what}",
     writes: "Puede escribir en {what}",
     both: "Puede leer y escribir {what}",

@@ -1,4 +1,5 @@
 /** Before a record is open: new, recovered from 24 words, unlock, recovery kit, and the first writing to the ledger. */
+import { Heading } from "../ui/Heading.tsx";
 import { useEffect, useState } from "preact/hooks";
 import { explain, network, progress, refresh, settle, state, vault } from "../app/store.ts";
 import { count, fill, words } from "../i18n/index.ts";
@@ -29,7 +30,7 @@ function Welcome({ pick }: { pick(s: Step): void }) {
   return (
     <div class="start">
       <img class="mark" src="/icon.svg" alt="" width="64" height="64" />
-      <h1 tabIndex={-1}>{w.title}</h1>
+      <Heading>{w.title}</Heading>
       <p class="lead">{w.intro}</p>
       <div class="stack">
         <Button tone="main" onClick={() => pick("fresh")}>
@@ -50,7 +51,7 @@ function Unreachable({ why, retry }: { why: string; retry(): void }) {
   const w = words.value.start;
   return (
     <div class="start">
-      <h1 tabIndex={-1}>{w.unreachable}</h1>
+      <Heading>{w.unreachable}</Heading>
       <p class="lead" role="alert">
         {why}
       </p>
@@ -134,7 +135,7 @@ function Enrol() {
   if (error)
     return (
       <div class="start">
-        <h1 tabIndex={-1}>{w.enrolTitle}</h1>
+        <Heading>{w.enrolTitle}</Heading>
         <p class="lead" role="alert">
           {error}
         </p>

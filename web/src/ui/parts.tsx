@@ -1,4 +1,5 @@
 /** The small parts that pages are made of. */
+import { Heading } from "./Heading.tsx";
 import type { ComponentChildren, TargetedInputEvent, TargetedMouseEvent } from "preact";
 import { useId, useState } from "preact/hooks";
 import { go } from "../app/route.ts";
@@ -17,7 +18,7 @@ export function Title({ children, back }: { children: ComponentChildren; back?: 
           {words.value.common.back}
         </Go>
       )}
-      <h1 tabIndex={-1}>{children}</h1>
+      <Heading>{children}</Heading>
     </header>
   );
 }

@@ -1,6 +1,6 @@
 /** The card that is shown at a desk: who has it can ask, not read. */
 import { useEffect, useState } from "preact/hooks";
-import { explain, vault } from "../../app/store.ts";
+import { explain, state, vault } from "../../app/store.ts";
 import { words } from "../../i18n/index.ts";
 import { Code } from "../../ui/Code.tsx";
 import { Title } from "../../ui/parts.tsx";
@@ -24,10 +24,18 @@ export function CardPage() {
         {error}
       </p>
       {text && (
-        <details class="card folds">
+        <div class="card folds">
+          <details>
           <summary>{w.cardText}</summary>
-          <code dir="ltr">{text}</code>
-        </details>
+          <p>
+            <code dir="ltr">{text}</code>
+          </p>
+          <p class="quiet">{w.chart}</p>
+          <p>
+            <code dir="ltr">{state.value?.chart}</code>
+          </p>
+          </details>
+        </div>
       )}
     </div>
   );

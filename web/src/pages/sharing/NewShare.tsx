@@ -40,7 +40,6 @@ export function NewShare() {
   useEffect(() => {
     changing.value = [];
   }, []);
-  useEffect(() => document.querySelector<HTMLElement>("main h1")?.focus(), [review]);
   const set = (p: Partial<Draft>) => setDraft({ ...d, ...p });
   const who = network.value?.members.find((m) => m.number === d.member)?.name ?? "";
   const end = until(d.long, d.asked);
@@ -65,7 +64,7 @@ export function NewShare() {
   if (review)
     return (
       <div class="page">
-        <Title back="/sharing">{w.reviewTitle}</Title>
+        <Title key="review" back="/sharing">{w.reviewTitle}</Title>
         <div class="card lead-card">
           <Sentence who={who} may={{ read: w.mayRead, write: w.mayWrite, both: w.mayBoth }[d.may]} sections={sections} purpose={words.value.purposes[d.purpose as "TREAT"] ?? d.purpose} until={end} />
         </div>

@@ -1,5 +1,5 @@
 /** A request: who asks for what and why. It can be narrowed, and nothing happens before one sentence was read. */
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { place, replace } from "../../app/route.ts";
 import { requests, settled, vault } from "../../app/store.ts";
 import { fill, say, time, words } from "../../i18n/index.ts";
@@ -31,9 +31,6 @@ function Asked({ request: r }: { request: Request }) {
   const [step, setStep] = useState<"look" | "review" | "deny">("look");
   const [error, setError] = useState("");
   const [busy, setBusy] = useState(false);
-  useEffect(() => {
-    if (step === "review") document.querySelector<HTMLElement>("main h1")?.focus();
-  }, [step]);
   const sections = r.sections.filter((x) => on.has(x));
   const askedUntil = r.lasts > 0 ? Date.now() + r.lasts : 0;
   const end = until(long, askedUntil);
@@ -48,7 +45,7 @@ function Asked({ request: r }: { request: Request }) {
   if (step === "review")
     return (
       <div class="page">
-        <Title back="/sharing">{s.reviewTitle}</Title>
+        <Title key="review" back="/sharing">{s.reviewTitle}</Title>
         <div class="card lead-card">
           <Sentence who={who} may={s.mayRead} sections={sections} purpose={purposeName(r.purpose)} until={end} />
         </div>

@@ -1,4 +1,5 @@
 /** The frame of the start page's forms, and of its moments of waiting. */
+import { Heading } from "../../ui/Heading.tsx";
 import type { ComponentChildren } from "preact";
 import { words } from "../../i18n/index.ts";
 import { Icon } from "../../ui/Icon.tsx";
@@ -30,7 +31,7 @@ export function Form({ title, why, act, busy, error, back, submit, children }: F
           {words.value.common.back}
         </button>
       )}
-      <h1 tabIndex={-1}>{title}</h1>
+      <Heading>{title}</Heading>
       <p class="lead">{why}</p>
       {children}
       <p class="hint bad" role="alert">
@@ -48,7 +49,7 @@ export function Form({ title, why, act, busy, error, back, submit, children }: F
 export function Steps({ title, why, now, done, of }: { title: string; why?: string; now?: string; done?: number; of?: number }) {
   return (
     <div class="start waiting" aria-busy="true">
-      <h1 tabIndex={-1}>{title}</h1>
+      <Heading>{title}</Heading>
       {why && <p class="lead">{why}</p>}
       <progress aria-label={now ?? title} {...(of ? { max: of, value: done ?? 0 } : {})} />
       <p class="fine" role="status">

@@ -1,4 +1,5 @@
 /** The recovery kit: 24 words on paper, and three of them typed back. The words are asked of the vault here and kept nowhere. */
+import { Heading } from "../../ui/Heading.tsx";
 import { useEffect, useState } from "preact/hooks";
 import { explain, vault } from "../../app/store.ts";
 import { fill, number, words } from "../../i18n/index.ts";
@@ -54,7 +55,7 @@ export function Kit({ saved }: { saved(s: State): void }) {
   if (places.length === 0)
     return (
       <div class="start kit">
-        <h1 tabIndex={-1}>{w.kitTitle}</h1>
+        <Heading>{w.kitTitle}</Heading>
         <p class="lead">{w.kitWhy}</p>
         <WordList list={list} />
         <p class="hint bad" role="alert">

@@ -5,7 +5,8 @@
 import type { RefObject } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Point, Series } from "../../fhir/series.ts";
-import { fill, number, time, words } from "../../i18n/index.ts";
+import { fill, language, number, time, words } from "../../i18n/index.ts";
+import { FlagChip, Value } from "../../ui/parts.tsx";
 import { moments, scale } from "./scale.ts";
 
 const height = 230;
@@ -70,8 +71,11 @@ export function Trend({ series: s }: { series: Series }) {
   const ticks = moments(from, to, from === to ? 1 : width > 520 ? 4 : 3);
   return (
     <div class="trend" dir="ltr">
-      <p class="trend-said" aria-hidden="true" dir="auto">
-        {said(here)}
+      <p class="trend-said" aria-hidden="true" dir={language.value === "ar" ? "rtl" : "ltr"}>
+        <Value text={`${here.points.map((x) => number(x.value)).join("/")} ${s.unit}`.trim()} /> <span class="row-more">{time(here.at)}</span>{" "}
+        {[...new Set(here.points.map((x) => x.flag))].map((f) => (
+          <FlagChip key={f} flag={f} />
+        ))}
       </p>
       <div
         ref={box}
