@@ -82,7 +82,7 @@ export function Shell() {
   useEffect(() => {
     if (!inside) return;
     void refresh();
-    const again = setInterval(() => document.visibilityState === "visible" && void refresh(), 20_000);
+    const again = setInterval(() => document.visibilityState === "visible" && void refresh(), 120_000);
     const still = awake();
     return () => {
       clearInterval(again);

@@ -26,6 +26,7 @@ export const waiting = computed<Request[]>(() => (requests.value?.requests ?? []
 
 export const vault = vaultInWorker((n) => {
   if (n.kind === "locked") void settle();
+  else if (n.kind === "news") void refresh();
   else progress.value = n.progress;
 });
 
@@ -68,9 +69,15 @@ async function show() {
   grants.value = g;
 }
 
-/** Fetches what is new and shows it, also when only this app has changed something. Only one at a time. */
+const next = { wanted: false, anyway: false }; // what came up while a sync was under way
+
+/** Fetches what is new and shows it, also when only this app has changed something. Only one at a time: another one follows. */
 export async function refresh(aloud = false, anyway = false) {
-  if (syncing.value) return;
+  if (syncing.value) {
+    next.wanted = true;
+    next.anyway ||= anyway;
+    return;
+  }
   syncing.value = true;
   try {
     const s = await vault.sync();
@@ -85,6 +92,10 @@ export async function refresh(aloud = false, anyway = false) {
     syncing.value = false;
     progress.value = null;
   }
+  if (!next.wanted) return;
+  const { anyway: also } = next;
+  next.wanted = next.anyway = false;
+  if (trouble.value === "") await refresh(false, also);
 }
 
 /** Does something that ends on the ledger, says so, and shows what became of it. Tells whether it was done. */

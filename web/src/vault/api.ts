@@ -115,4 +115,4 @@ export interface Vault {
 }
 
 /** What the worker tells without being asked. */
-export type Notice = { kind: "locked" } | { kind: "progress"; progress: Progress };
+export type Notice = { kind: "locked" } | { kind: "progress"; progress: Progress } | { kind: "news" }; // news: sync brings something

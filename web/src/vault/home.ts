@@ -41,6 +41,8 @@ export interface Home {
   records(log: Bytes, records: Bytes[]): Promise<{ header: Bytes; blob: Bytes }[]>;
   ticket(blinded: Bytes): Promise<Bytes>;
   introduce(member: number, log: Bytes, purpose: string): Promise<Bytes>;
+  /** Events of logs that grow, as they come, until signal ends it. */
+  follow(body: Bytes, signal: AbortSignal): Promise<ReadableStream<Uint8Array>>;
 }
 
 const prefix = "/app/v1/";
@@ -79,9 +81,12 @@ export async function discover(base: string, ask: Fetch): Promise<{ json: string
 
 export function homeOf(base: string, issuer: number, ask: Fetch): Home {
   let ahead = 0; // ms that the home member's clock is ahead of the device's
+  const post = (name: string, body: Bytes, also?: RequestInit): Promise<Response> => {
+    const init = { ...plain, ...also, method: "POST", body, headers: { "Content-Type": "application/octet-stream" } };
+    return answer(name, () => ask(`${base}${prefix}${name}`, init));
+  };
   const call = async (name: string, body: Bytes): Promise<Bytes> => {
-    const init = { ...plain, method: "POST", body, headers: { "Content-Type": "application/octet-stream" } };
-    const r = await answer(name, () => ask(`${base}${prefix}${name}`, init));
+    const r = await post(name, body);
     const theirs = Date.parse(r.headers.get("Date") ?? "");
     if (!Number.isNaN(theirs)) ahead = theirs - Date.now();
     try {
@@ -158,5 +163,6 @@ export function homeOf(base: string, issuer: number, ask: Fetch): Home {
       return from === issuer ? signature : fail("altered", "a ticket of another member");
     },
     introduce: (member, log, purpose) => call("introduce", writer().u16(member).fixed(log).text(purpose).done()),
+    follow: async (body, signal) => (await post("follow", body, { signal })).body ?? fail("unreachable", "follow: no answer"),
   };
 }

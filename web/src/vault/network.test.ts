@@ -1,6 +1,6 @@
 /** The flows on a running network, which home/portal_test.go starts: a home member and a hospital that asks, writes and reads. */
 
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test, vi } from "vitest";
 import type { Chart, Notice, Vault } from "./api.ts";
 import { type Bytes, base64, hex } from "./bytes.ts";
 import { secretOf } from "./crypto/derive.ts";
@@ -45,10 +45,15 @@ describe.skipIf(home === "")("the vault on a running network", () => {
       return map.putAll(table, rows);
     },
   };
-  const { vault } = start(store, async (url, init) => {
+  const { vault, notices } = start(store, async (url, init) => {
     left.push(...bytesIn([String(url), JSON.stringify(init?.headers ?? {}), init?.body]));
     return fetch(url, init);
   });
+  /** The vault says by itself, within two seconds, that something came; afterwards it may say so again. */
+  const news = async () => {
+    await vi.waitFor(() => expect(notices).toContainEqual({ kind: "news" }), { timeout: 2000 });
+    notices.length = 0;
+  };
   let words: string[] = [];
   let chart = "";
 
@@ -66,7 +71,9 @@ describe.skipIf(home === "")("the vault on a running network", () => {
   }, 120_000);
 
   test("tells a request, which the patient narrows, and the answer comes back", async () => {
+    await vault.sync();
     const { request } = await has<{ request: string }>("ask", { card: (await vault.card()).text });
+    await news();
     await vault.sync();
     const { requests, spam } = await vault.requests();
     expect(spam).toBe(0);
@@ -99,7 +106,9 @@ describe.skipIf(home === "")("the vault on a running network", () => {
 
   test("opens what the hospital wrote, proved and signed, and shows who read it and why", async () => {
     await vault.share({ member: 1, purpose: "TREAT", sections: ["vitals"], rights: ["write"], label: "writes" });
+    await vault.sync();
     const written = await has<{ entry: number; block: number }>("write", { chart });
+    await news();
     await vault.write({
       json: '{"resourceType":"Observation","id":"mine","status":"final","valueDecimal":1.50}',
       section: "patient-generated",
@@ -122,7 +131,9 @@ describe.skipIf(home === "")("the vault on a running network", () => {
     expect(mine.current.json).toContain('"valueDecimal":1.50');
     expect(await vault.proof({ section: "vitals", entry: written.entry })).toMatchObject({ entry: written.entry, signed: 2, of: 2 });
 
+    notices.length = 0;
     expect(await has("read", { chart })).toEqual({ resources: 1 });
+    await news();
     await vault.sync();
     const { rows, proven } = await vault.activity();
     expect(proven).toBe(true);
@@ -195,7 +206,7 @@ describe.skipIf(home === "")("the vault on a running network", () => {
     expect((await again.record()).resources.length).toBe(4);
     expect(asked).toEqual([]);
     expect(await again.sync()).toMatchObject({ changed: false, entries: 0 });
-    expect(new Set(asked)).toEqual(new Set(["receipt"]));
+    expect(new Set(asked)).toEqual(new Set(["receipt", "follow"]));
     await vault.unlock({ passphrase });
   }, 120_000);
 

@@ -14,6 +14,7 @@ import { chart } from "./flows/record.ts";
 import { grants, share, stop } from "./flows/sharing.ts";
 import { place, signed, submit } from "./flows/submit.ts";
 import { logOf, proofOf, provenBy, syncLogs } from "./flows/sync.ts";
+import { followerOf } from "./follow.ts";
 import { handleText } from "./grant/message.ts";
 import { rangesOf } from "./ledger/terms.ts";
 import { lockerOf, type Surroundings } from "./locker.ts";
@@ -21,11 +22,21 @@ import { clinicalSections, type SectionName } from "./names.ts";
 
 export function vaultOf(env: Surroundings): Vault {
   const { calls, open, proved, genesis } = lockerOf(env);
+  const follower = followerOf(() => env.notify({ kind: "news" }));
   return {
     ...calls,
+    lock: async () => {
+      follower.stop();
+      return calls.lock();
+    },
+    forget: async () => {
+      follower.stop();
+      return calls.forget();
+    },
     sync: async () => {
       const s = open();
       const entries = await syncLogs(s);
+      if (s === open()) follower.start(s);
       const { height, upTo: at, signed, of } = provenBy(s);
       return { changed: entries > 0, entries, height, at, signed, of };
     },

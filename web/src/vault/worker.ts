@@ -21,7 +21,7 @@ function notify(n: Notice): void {
 
 const vault = vaultOf({
   store: browserStore(),
-  fetch: (url, init) => fetch(url, { ...init, signal: AbortSignal.timeout(120_000) }),
+  fetch: (url, init) => fetch(url, { signal: AbortSignal.timeout(120_000), ...init }),
   notify,
 });
 
