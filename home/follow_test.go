@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -36,6 +38,28 @@ func follows(t *testing.T, c *home.Client, known map[key.Log]uint64) (heard <-ch
 		})
 	}()
 	return news, over, cancel
+}
+
+// talker asks as a browser does, which says much of itself.
+type talker struct{}
+
+func (talker) RoundTrip(r *http.Request) (*http.Response, error) {
+	for name, value := range map[string]string{"Cookie": "who=maria", "Accept-Language": "de", "User-Agent": "a browser", "Origin": "http://localhost", "Referer": "http://localhost/record"} {
+		r.Header.Set(name, value)
+	}
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// witness notes what goes on to the member. Its calls are made one after the other.
+type witness struct{ headers []http.Header }
+
+func (w *witness) RoundTrip(r *http.Request) (*http.Response, error) {
+	h := r.Header.Clone()
+	if h["User-Agent"] == nil { // as net/http has it for none
+		delete(h, "User-Agent")
+	}
+	w.headers = append(w.headers, h)
+	return http.DefaultTransport.RoundTrip(r)
 }
 
 func within[T any](t *testing.T, limit time.Duration, c <-chan T, what string) (x T) {
@@ -102,10 +126,32 @@ func TestAnAppHearsWithinTwoSecondsThatItsLogsGrew(t *testing.T) {
 		t.Errorf("it ended with %v", err)
 	}
 
-	// What came while nobody listened is told at once, and only that.
-	late, _, _ := follows(t, c, sizes)
+	// What came while nobody listened is told at once, and only that; by way of a relay too, which lets go when it ends.
+	base, err := url.Parse(n.Config.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := &witness{}
+	relay := home.NewRelay(base, n.Genesis, 0, seen)
+	way := httptest.NewServer(relay)
+	defer way.Close()
+	late, ended, _ := follows(t, home.Dial(way.URL, n.Genesis, 0, &http.Client{Transport: talker{}}), sizes)
 	if got := within(t, soon, late, "what came meanwhile"); got != want {
 		t.Errorf("what came meanwhile: got %+v, want %+v", got, want)
+	}
+	relay.Close()
+	if err := within(t, soon, ended, "the stream of a relay that ends"); !errors.Is(err, home.ErrUnreachable) {
+		t.Errorf("the stream of a relay that ended: %v", err)
+	}
+	for _, h := range seen.headers {
+		for name := range h {
+			if name != "Content-Length" && name != "Content-Type" {
+				t.Errorf("the relay sends on %s: %q", name, h[name])
+			}
+		}
+	}
+	if g, member, err := home.Discover(ctx, way.URL, http.DefaultClient); err != nil || member != 0 || g.Network() != n.Genesis.Network() || len(seen.headers) != 1 {
+		t.Errorf("the genesis of a relay: %v, member %d, %d calls of the member, %v", g, member, len(seen.headers), err)
 	}
 
 	// One who follows doesn't keep the member from stopping.

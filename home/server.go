@@ -1,12 +1,10 @@
 package home
 
 import (
-	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
 	"net/http"
-	"strconv"
 	"sync"
 
 	"vitalog/envelope"
@@ -34,11 +32,7 @@ func NewServer(home exchange.Home, log *slog.Logger) *Server {
 	s := &Server{home: home, log: log, mux: http.NewServeMux(), tickets: budget{limit: ticketsPerMinute}, bytes: budget{limit: bytesPerMinute}, room: make(chan struct{}, atOnce),
 		streams: make(chan struct{}, maxStreams), closed: make(chan struct{})}
 	network := home.Genesis().Network()
-	s.mux.HandleFunc("GET "+Prefix+"genesis", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set(memberHeader, strconv.Itoa(home.Issuer()))
-		_ = json.NewEncoder(w).Encode(home.Genesis())
-	})
+	s.mux.HandleFunc("GET "+Prefix+"genesis", func(w http.ResponseWriter, _ *http.Request) { sendGenesis(w, home.Genesis(), home.Issuer()) })
 	s.handle("submit", maxSubmit, func(r *http.Request, body []byte) ([]byte, error) {
 		ops, err := decodeOperations(network, body)
 		if err != nil {
