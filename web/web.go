@@ -13,7 +13,6 @@ package web
 import (
 	"bytes"
 	"compress/gzip"
-	"crypto/sha256"
 	"embed"
 	"fmt"
 	"io/fs"
@@ -42,6 +41,8 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 type App struct {
 	files   map[string]*file // by path
 	release string
+	listed  []Listed
+	views   []string
 }
 
 type file struct {
@@ -57,7 +58,10 @@ func New() (*App, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the app has no manifest: build it with 'npm --prefix web run build': %w", err)
 	}
-	a.release = fmt.Sprintf("%x", sha256.Sum256(listed))
+	a.release = sum(listed)
+	if a.listed, err = ParseManifest(listed); err != nil {
+		return nil, err
+	}
 	var have bytes.Buffer
 	err = fs.WalkDir(dist, root, func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -69,7 +73,7 @@ func New() (*App, error) {
 		}
 		name = strings.TrimPrefix(name, root+"/")
 		if name != manifest {
-			fmt.Fprintf(&have, "%x  %s\n", sha256.Sum256(body), name)
+			fmt.Fprintf(&have, "%s  %s\n", sum(body), name)
 		}
 		f, err := newFile(name, body)
 		if err != nil {
@@ -88,7 +92,8 @@ func New() (*App, error) {
 	if page == nil || paths == nil {
 		return nil, fmt.Errorf("the app lacks %s or %s", index, views)
 	}
-	for _, view := range strings.Fields(string(paths.body)) {
+	a.views = strings.Fields(string(paths.body))
+	for _, view := range a.views {
 		a.files[view] = page
 	}
 	return a, nil
@@ -115,7 +120,7 @@ func newFile(name string, body []byte) (*file, error) {
 	if err := w.Close(); err != nil {
 		return nil, err
 	}
-	f := &file{kind: kind, hash: fmt.Sprintf("%x", sha256.Sum256(body)), body: body}
+	f := &file{kind: kind, hash: sum(body), body: body}
 	if b.Len() < len(body) {
 		f.small = b.Bytes()
 	}
