@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"io"
 	"net/http"
@@ -40,17 +41,31 @@ func TestTheServiceStoresServesAndBoundsWhatStrangersPut(t *testing.T) {
 		t.Errorf("a receipt of a log that nobody has: %v", err)
 	}
 
-	// Records that nobody has are empty, in their place; a call names at least one and at most 256.
-	for count, want := range map[byte]string{0: "", 2: "\x00\x00\x00\x02" + strings.Repeat("\x00", 16)} {
-		body := append(append(make([]byte, 32), 0, 0, 0, count), make([]byte, int(count)*32)...)
-		resp, err := http.Post(n.Config.URL()+"/app/v1/records", "application/octet-stream", bytes.NewReader(body))
+	// What nobody has is empty, in its place; a call names at least one and at most 256.
+	many := func(call string, before, count int, also ...byte) (int, string) {
+		body := append(binary.BigEndian.AppendUint32(make([]byte, before), uint32(count)), also...)
+		resp, err := http.Post(n.Config.URL()+"/app/v1/"+call, "application/octet-stream", bytes.NewReader(append(body, make([]byte, count*32-len(also))...)))
 		if err != nil {
 			t.Fatal(err)
 		}
+		defer resp.Body.Close()
 		got, err := io.ReadAll(resp.Body)
-		_ = resp.Body.Close()
-		if ok := resp.StatusCode == http.StatusOK; err != nil || ok != (count > 0) || ok && string(got) != want {
-			t.Errorf("%d records that nobody has: %s, %x, %v", count, resp.Status, got, err)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp.StatusCode, string(got)
+	}
+	if code, got := many("records", 32, 2); code != http.StatusOK || got != "\x00\x00\x00\x02"+strings.Repeat("\x00", 16) {
+		t.Errorf("records that nobody has: %d, %x", code, got)
+	}
+	if code, got := many("blobs", 0, 2, h[:]...); code != http.StatusOK || got != "\x00\x00\x00\x02\x00\x00\x00\x06sealed\x00\x00\x00\x00" {
+		t.Errorf("a blob that is there, and one that isn't: %d, %q", code, got)
+	}
+	for call, before := range map[string]int{"records": 32, "blobs": 0} {
+		for _, count := range []int{0, 257} {
+			if code, got := many(call, before, count); code < 400 || code >= 500 {
+				t.Errorf("%d of %s: %d, %x", count, call, code, got)
+			}
 		}
 	}
 

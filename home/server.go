@@ -94,6 +94,13 @@ func NewServer(home exchange.Home, log *slog.Logger) *Server {
 		}
 		return home.Blob(r.Context(), wire.Hash(body))
 	}))
+	s.handle("blobs", 4+32*maxWanted, s.outward(func(r *http.Request, body []byte) ([]byte, error) {
+		hashes, err := decodeHashes(body)
+		if err != nil {
+			return nil, invalid{err}
+		}
+		return blobs(r.Context(), home, hashes)
+	}))
 	s.handle("part", 40, s.outward(func(r *http.Request, body []byte) ([]byte, error) {
 		rd := wire.NewReader(body)
 		var h wire.Hash
@@ -126,7 +133,7 @@ func NewServer(home exchange.Home, log *slog.Logger) *Server {
 		}
 		return h.Encode(), nil
 	}))
-	s.handle("records", 36+32*maxRecords, s.outward(func(r *http.Request, body []byte) ([]byte, error) {
+	s.handle("records", 36+32*maxWanted, s.outward(func(r *http.Request, body []byte) ([]byte, error) {
 		w, err := decodeWanted(body)
 		if err != nil {
 			return nil, invalid{err}

@@ -21,6 +21,8 @@ export interface RawEntry {
 }
 
 export interface Home {
+  /** The time as the home member has it, or the device's own before it answered: a device's clock may be hours off, which operations must not be. */
+  now(): number;
   submit(ops: Operation[]): Promise<Result[]>;
   /** At most 1024 from there on. */
   entries(log: Bytes, from: number, to: number): Promise<RawEntry[]>;
@@ -30,6 +32,8 @@ export interface Home {
   putBlob(b: Bytes): Promise<Bytes>;
   /** The bytes of that hash, compared with it. */
   blob(hash: Bytes): Promise<Bytes>;
+  /** The first of them, at least one; not compared. Empty: not to be had, or larger than 64 KiB. */
+  blobs(hashes: Bytes[]): Promise<Bytes[]>;
   part(hash: Bytes, from: number): Promise<Bytes>;
   putRecord(header: Bytes, blob: Bytes): Promise<void>;
   header(log: Bytes, record: Bytes): Promise<Bytes>;
@@ -41,6 +45,9 @@ export interface Home {
 
 const prefix = "/app/v1/";
 const limit = { page: 1024, entry: 64 << 10, detail: 1024, operations: 1024, body: 80 << 20, submit: 3 << 20 };
+
+/** Nothing comes along with a call, and nothing stays of it. */
+const plain: RequestInit = { credentials: "omit", cache: "no-store", referrerPolicy: "no-referrer", redirect: "error" };
 
 async function answer(name: string, ask: () => Promise<Response>): Promise<Response> {
   let r: Response;
@@ -62,7 +69,7 @@ async function answer(name: string, ask: () => Promise<Response>): Promise<Respo
 
 /** The genesis as the member at base shows it, and the member's number. It is taken on trust: whoever begins holds it against what else they know. */
 export async function discover(base: string, ask: Fetch): Promise<{ json: string; genesis: Genesis; member: number }> {
-  const r = await answer("genesis", () => ask(`${base}${prefix}genesis`));
+  const r = await answer("genesis", () => ask(`${base}${prefix}genesis`, plain));
   const json = await r.text();
   const genesis = parseGenesis(json);
   const member = Number(r.headers.get("Vitalog-Member") ?? "-1");
@@ -71,9 +78,12 @@ export async function discover(base: string, ask: Fetch): Promise<{ json: string
 }
 
 export function homeOf(base: string, issuer: number, ask: Fetch): Home {
+  let ahead = 0; // ms that the home member's clock is ahead of the device's
   const call = async (name: string, body: Bytes): Promise<Bytes> => {
-    const init = { method: "POST", body, headers: { "Content-Type": "application/octet-stream" } };
+    const init = { ...plain, method: "POST", body, headers: { "Content-Type": "application/octet-stream" } };
     const r = await answer(name, () => ask(`${base}${prefix}${name}`, init));
+    const theirs = Date.parse(r.headers.get("Date") ?? "");
+    if (!Number.isNaN(theirs)) ahead = theirs - Date.now();
     try {
       const b = new Uint8Array(await r.arrayBuffer());
       return b.length > limit.body ? fail("altered", `${name}: an answer of ${b.length} bytes`) : b;
@@ -82,6 +92,7 @@ export function homeOf(base: string, issuer: number, ask: Fetch): Home {
     }
   };
   return {
+    now: () => Date.now() + ahead,
     submit: async (ops) => {
       const w = writer().u32(ops.length);
       for (const o of ops) w.bytes(o.encoded);
@@ -113,6 +124,21 @@ export function homeOf(base: string, issuer: number, ask: Fetch): Home {
     blob: async (hash) => {
       const b = await call("blob", hash);
       return equal(await sha256Large(b), hash) ? b : fail("altered", "the home member answers with other bytes");
+    },
+    blobs: async (hashes) => {
+      const r = reader(
+        await call(
+          "blobs",
+          writer()
+            .u32(hashes.length)
+            .fixed(concat(...hashes))
+            .done(),
+        ),
+        "blobs",
+      );
+      const list = times(r.count(hashes.length, 4), () => r.bytes(limit.entry));
+      r.end();
+      return list.length > 0 ? list : fail("altered", "blobs: nothing came");
     },
     part: (hash, from) => call("part", concat(hash, u64(from))),
     putRecord: async (header, blob) => void (await call("put-record", writer().bytes(header).fixed(blob).done())),

@@ -6,7 +6,6 @@
  *     way      AES-256-GCM of the data key under   Argon2id(passphrase, salt) or Derive(PRF output, "vitalog/v1/portal/passkey", id)
  */
 
-import { argon2id } from "@noble/hashes/argon2.js";
 import { type Bytes, concat, random, utf8, wipe } from "./bytes.ts";
 import { secretOf } from "./crypto/derive.ts";
 import { fail } from "./failure.ts";
@@ -69,6 +68,7 @@ const aadOf = (use: string, network: Bytes): Bytes => concat(utf8(`vitalog/v1/po
 
 async function stretch(passphrase: string, w: Pick<PassphraseWay, "salt" | "passes" | "memory" | "lanes">): Promise<CryptoKey> {
   if (w.passes > most.passes || w.memory > most.memory) return fail("damaged", "a keyring that costs too much to open");
+  const { argon2id } = await import("@noble/hashes/argon2.js");
   const secret = utf8(passphrase.normalize("NFC"));
   const raw = argon2id(secret, w.salt, { t: w.passes, m: w.memory, p: w.lanes, dkLen: 32 });
   wipe(secret);

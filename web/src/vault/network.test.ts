@@ -249,13 +249,16 @@ describe.skipIf(home === "")("the vault on a running network", () => {
     await has("write", { chart }); // under the new epoch
     await vault.sync();
     expect((await vault.record()).problems).toEqual([]);
+    const mine = (await vault.record()).resources.find((r) => r.id === "mine")!.current;
+    await vault.erase({ section: mine.section, entries: [mine.entry] });
+    expect((await vault.record()).resources.find((r) => r.id === "mine")!.current.blocked).toBe(true);
     await vault.stopAll();
     expect((await vault.grants()).every((g) => g.state === "revoked")).toBe(true);
     await expect(vault.stopAll()).rejects.toMatchObject({ failure: "conflict" });
   }, 120_000);
 
   test("let no secret and no word of the record out, in any request or storage", async () => {
-    const root = rootOf(words.join(" "));
+    const root = await rootOf(words.join(" "));
     const secret = await secretOf(root.slice());
     const seeds = [root, new TextEncoder().encode(passphrase), new TextEncoder().encode("pulse-1"), new TextEncoder().encode("Okafor")];
     for (const n of [1, 6, 18, 19]) {

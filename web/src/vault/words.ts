@@ -1,16 +1,26 @@
-/** The 24 words (BIP-39, English) of a root: they are the root, not a seed made of it (spec/keyring.md). Failures repeat none of them. */
+/**
+ * The 24 words (BIP-39, English) of a root: they are the root, not a seed made of it (spec/keyring.md). Failures repeat none of them. The list is loaded
+ * when somebody sees or types them.
+ */
 
-import { entropyToMnemonic, mnemonicToEntropy } from "@scure/bip39";
-import { wordlist } from "@scure/bip39/wordlists/english.js";
 import type { Bytes } from "./bytes.ts";
 import { fail } from "./failure.ts";
 
-export const wordsOf = (root: Bytes): string[] => entropyToMnemonic(root, wordlist).split(" ");
+async function load() {
+  const [bip39, { wordlist }] = await Promise.all([import("@scure/bip39"), import("@scure/bip39/wordlists/english.js")]);
+  return { ...bip39, wordlist };
+}
+
+export async function wordsOf(root: Bytes): Promise<string[]> {
+  const { entropyToMnemonic, wordlist } = await load();
+  return entropyToMnemonic(root, wordlist).split(" ");
+}
 
 /** The root of 24 words in any case and spacing. */
-export function rootOf(words: string): Bytes {
+export async function rootOf(words: string): Promise<Bytes> {
   const list = words.toLowerCase().split(/\s+/u).filter(Boolean);
   if (list.length !== 24) return fail("wrong-words", `${list.length} words, want 24`);
+  const { mnemonicToEntropy, wordlist } = await load();
   try {
     return new Uint8Array(mnemonicToEntropy(list.join(" "), wordlist));
   } catch {

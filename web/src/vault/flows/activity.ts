@@ -7,8 +7,9 @@ import { type Detail, openDetail } from "../grant/detail.ts";
 import type { Accessed } from "../ledger/entry.ts";
 import { covers } from "../ledger/terms.ts";
 import type { SectionName } from "../names.ts";
+import { blobOf, gather } from "./blobs.ts";
 import { type Notes, readNotes } from "./notes.ts";
-import { blobOf, placeOfEntry, recordsOf } from "./open.ts";
+import { placeOfEntry, recordsOf } from "./open.ts";
 import { memberParty, partyOf } from "./party.ts";
 import { each, type Session } from "./session.ts";
 import { type Placed, type ProvenLog, provenBy } from "./sync.ts";
@@ -17,6 +18,11 @@ const atOnce = 6;
 
 export async function activity(s: Session): Promise<Activity> {
   const notes = await readNotes(s);
+  const all = [...s.logs.values()].flatMap((l) => l.entries);
+  await gather(
+    s,
+    all.flatMap((e) => (e.says.kind === "access" ? [e.says.detail] : [])),
+  );
   const rows: Access[] = [];
   for (const log of s.logs.values()) {
     await each(log.entries, atOnce, async (e) => {

@@ -6,11 +6,11 @@
 import type { Final } from "../api.ts";
 import { kindOf } from "../failure.ts";
 import { exchangeHash } from "../keys.ts";
-import { type Operation, sign } from "../ledger/operation.ts";
+import type { Operation } from "../ledger/operation.ts";
 import { type SectionName, sections } from "../names.ts";
 import { buyTicket, createSubject } from "../ticket.ts";
 import { each, type Session } from "./session.ts";
-import { place, submit } from "./submit.ts";
+import { place, signed, submit } from "./submit.ts";
 import { proofOf, provenBy, syncLogs } from "./sync.ts";
 
 const atOnce = 4;
@@ -53,5 +53,5 @@ async function prepare(s: Session, section: SectionName): Promise<Operation | nu
   await s.home.putBlob(k.exchange.public);
   const issuer = s.genesis.members[s.member]!.tickets;
   const ticket = await buyTicket(s.member, issuer, createSubject(k.log), (blinded) => s.home.ticket(blinded));
-  return sign(s.genesis.network, k.owner, k.log, { kind: "create", salt: k.salt, epochKey: exchangeHash(reader), ticket });
+  return signed(s, k.owner, k.log, { kind: "create", salt: k.salt, epochKey: exchangeHash(reader), ticket });
 }

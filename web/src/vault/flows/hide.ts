@@ -4,14 +4,13 @@ import type { Final } from "../api.ts";
 import { hex } from "../bytes.ts";
 import { fail } from "../failure.ts";
 import { sealGrant } from "../grant/message.ts";
-import { sign } from "../ledger/operation.ts";
 import { readRight, without } from "../ledger/terms.ts";
 import { type SectionName, sections } from "../names.ts";
 import { times } from "../wire.ts";
 import { readNotes } from "./notes.ts";
 import type { Session } from "./session.ts";
 import { grants, stop } from "./sharing.ts";
-import { place, submit } from "./submit.ts";
+import { place, signed, submit } from "./submit.ts";
 import { proofOf, syncLogs } from "./sync.ts";
 
 /**
@@ -37,9 +36,9 @@ export async function hide(s: Session, id: string, entries: number[]): Promise<F
   const message = await s.home.putBlob(
     await sealGrant(s.patient, k, to.exchange, { purpose: named.purpose, label: named.label, terms, epochs }),
   );
-  const given = await sign(s.genesis.network, k.owner, k.log, { kind: "grant", terms, message });
+  const given = await signed(s, k.owner, k.log, { kind: "grant", terms, message });
   await place(s, [given], await submit(s, [given]));
-  const ended = await sign(s.genesis.network, k.owner, k.log, { kind: "revoke", grant: g.entry });
+  const ended = await signed(s, k.owner, k.log, { kind: "revoke", grant: g.entry });
   const final = await place(s, [ended], await submit(s, [ended]));
   await syncLogs(s, [section]);
   return final;

@@ -6,16 +6,15 @@ import { signerOf } from "../crypto/ed25519.ts";
 import { fail, kindOf } from "../failure.ts";
 import { sealAnswer } from "../grant/message.ts";
 import { openRequest, type Wish } from "../grant/request.ts";
-import { bySection, limits, lines } from "../grant/sealed.ts";
-import { sign } from "../ledger/operation.ts";
+import { bySection, limits, lines, within } from "../grant/sealed.ts";
 import { rights } from "../names.ts";
 import { buyTicket, postSubject } from "../ticket.ts";
+import { blobOf, gather } from "./blobs.ts";
 import { type Answered, readNotes, writeNote } from "./notes.ts";
-import { blobOf } from "./open.ts";
 import { memberParty } from "./party.ts";
 import type { Session } from "./session.ts";
 import { type Given, share } from "./sharing.ts";
-import { place, submit } from "./submit.ts";
+import { place, signed, submit } from "./submit.ts";
 import { logOf, type Placed, syncLogs } from "./sync.ts";
 
 interface Received {
@@ -36,6 +35,10 @@ async function inbox(s: Session): Promise<{ received: Received[]; spam: number; 
   const keys = await s.patient.section("inbox");
   const received: Received[] = [];
   let spam = 0;
+  await gather(
+    s,
+    log.entries.flatMap((e) => (e.says.kind === "post" ? [e.says.message] : [])),
+  );
   for (const entry of log.entries) {
     if (entry.says.kind !== "post" || own.has(hex(entry.says.message))) continue;
     try {
@@ -73,7 +76,7 @@ function shown(s: Session, { wish, entry }: Received, answer: Answered | undefin
 }
 
 /**
- * Grants what the patient chose of a request, never more than was asked for, and tells who asked. The note is on the ledger before the post, so that the
+ * Grants what the patient chose of a request, no other sections and rights than were asked for, and tells who asked. The note is on the ledger before the post, so that the
  * inbox knows its own; what broke off between is posted again.
  */
 export async function answer(s: Session, a: Answer): Promise<Final> {
@@ -83,6 +86,7 @@ export async function answer(s: Session, a: Answer): Promise<Final> {
   let told = answers.get(a.request);
   let shared: Final | null = null;
   if (!told) {
+    within(lines(a.note), limits.reason); // before anything is granted
     const sections = [...new Set(a.sections)].sort(bySection);
     if (sections.some((x) => !wish.sections.includes(x))) return fail("invalid", "more than was asked for");
     let given: Given[] = [];
@@ -111,7 +115,7 @@ async function seal(s: Session, wish: Wish, given: Given[], note: string): Promi
   const keys = await s.patient.section("inbox");
   const denied = wish.sections.filter((x) => !given.some((g) => g.section === x));
   const to = s.genesis.members[wish.member]!.exchange;
-  const said = { request: wish.id, given, denied, note: lines(note).slice(0, limits.reason / 4) };
+  const said = { request: wish.id, given, denied, note: lines(note) };
   const sealed = await sealAnswer(s.genesis.network, keys.log, keys.owner, to, said);
   return { request: wish.id, granted: given.length > 0, message: await s.home.putBlob(sealed), size: sealed.length };
 }
@@ -124,6 +128,6 @@ async function post(s: Session, told: Answered): Promise<Final | null> {
   const once = await signerOf(random(32));
   const issuer = s.genesis.members[s.member]!.tickets;
   const ticket = await buyTicket(s.member, issuer, postSubject(log.log, once.public), (blinded) => s.home.ticket(blinded));
-  const o = await sign(s.genesis.network, once, log.log, { kind: "post", message: told.message, size: told.size, ticket });
+  const o = await signed(s, once, log.log, { kind: "post", message: told.message, size: told.size, ticket });
   return place(s, [o], await submit(s, [o]));
 }

@@ -4,7 +4,7 @@
  */
 
 import type { Failure } from "../api.ts";
-import { type Bytes, equal, hex, sha256, sha256Large } from "../bytes.ts";
+import { type Bytes, equal, hex, sha256 } from "../bytes.ts";
 import { type Content, isAttachment, openContent, openManifest } from "../chart/content.ts";
 import { type Content as Cipher, chunkSize, openChunk, sealedSize } from "../envelope/chunks.ts";
 import { byOwner, openBlob } from "../envelope/envelope.ts";
@@ -13,6 +13,7 @@ import { fail, kindOf } from "../failure.ts";
 import type { Recorded } from "../ledger/entry.ts";
 import type { SectionName } from "../names.ts";
 import { times } from "../wire.ts";
+import { blobOf } from "./blobs.ts";
 import { each, type Session } from "./session.ts";
 import type { Placed, ProvenLog } from "./sync.ts";
 
@@ -142,15 +143,6 @@ export function tailManifest(plain: Bytes): Bytes {
   if (end < 1) return fail("altered", "an attachment without a manifest");
   const n = new DataView(plain.buffer, plain.byteOffset + end, 4).getUint32(0);
   return plain.slice(Math.max(0, end - n), end);
-}
-
-/** Ciphertext and sealed messages by their hash, from the browser or the home member. */
-export async function blobOf(s: Session, hash: Bytes): Promise<Bytes> {
-  const kept = await s.store.get<Bytes>("blobs", hex(hash));
-  if (kept && equal(await sha256Large(kept), hash)) return kept;
-  const b = await s.home.blob(hash);
-  await s.store.put("blobs", hex(hash), b);
-  return b;
 }
 
 /** The manifest of an attachment, out of its last chunks and not gigabytes; null if the record is none. */

@@ -6,11 +6,10 @@ import { type NewItem, signContent } from "../chart/content.ts";
 import { type Sealed, seal } from "../envelope/envelope.ts";
 import { coreOf, encodeHeader, recordOf } from "../envelope/header.ts";
 import { fail } from "../failure.ts";
-import { sign } from "../ledger/operation.ts";
 import type { SectionName } from "../names.ts";
 import { reader, sum, times } from "../wire.ts";
 import type { Session } from "./session.ts";
-import { again, place } from "./submit.ts";
+import { again, place, signed } from "./submit.ts";
 import { proofOf } from "./sync.ts";
 
 const tries = 4;
@@ -38,7 +37,7 @@ async function attempt(s: Session, section: SectionName, items: NewItem[]): Prom
   const sealed = await seal(context, content, locks);
   await s.home.putRecord(encodeHeader(sealed.header), sealed.blob);
   const body = { kind: "append", epoch, generation: net.generation, records: [committed(sealed)] } as const;
-  const o = await sign(s.genesis.network, k.owner, k.log, { ...body, records: [...body.records] });
+  const o = await signed(s, k.owner, k.log, { ...body, records: [...body.records] });
   const results = await s.home.submit([o]);
   if (again(results[0]!)) return null;
   if (results[0]!.code !== "ok") return fail("refused", results[0]!.code);

@@ -6,6 +6,7 @@ import type { Patient } from "../keys.ts";
 import type { Genesis } from "../ledger/genesis.ts";
 import type { SectionName } from "../names.ts";
 import type { Store } from "../store.ts";
+import type { Notes } from "./notes.ts";
 import type { Opened } from "./open.ts";
 import type { ProvenLog } from "./sync.ts";
 
@@ -17,6 +18,7 @@ export interface Session {
   store: Store;
   logs: Map<SectionName, ProvenLog>;
   syncing: Promise<unknown>; // logs are synced by one at a time
+  notes: { size: number; notes: Notes } | null; // of the index log at that size
   opened: Map<string, Opened>; // by log/entry; records that opened, until the vault locks
   progress(p: Progress): void;
 }

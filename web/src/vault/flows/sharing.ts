@@ -8,10 +8,10 @@ import { type Bytes, equal, hex } from "../bytes.ts";
 import { fail } from "../failure.ts";
 import { checkIntroduction, decodeIntroduction, type Introduction } from "../grant/introduction.ts";
 import { encodeMailbox, sealGrant } from "../grant/message.ts";
-import { bySection, limits, line } from "../grant/sealed.ts";
+import { bySection, limits, line, within } from "../grant/sealed.ts";
 import { exchangeHash } from "../keys.ts";
 import type { Granted, Head } from "../ledger/head.ts";
-import { type Operation, sign } from "../ledger/operation.ts";
+import type { Operation } from "../ledger/operation.ts";
 import { covers, forever, readRight, type Terms } from "../ledger/terms.ts";
 import { purposes, rights, type SectionName, sections } from "../names.ts";
 import { times } from "../wire.ts";
@@ -20,7 +20,7 @@ import { type Notes, readNotes, writeNote } from "./notes.ts";
 import { recordsOf } from "./open.ts";
 import { partyOf } from "./party.ts";
 import type { Session } from "./session.ts";
-import { place, submit } from "./submit.ts";
+import { place, signed, submit } from "./submit.ts";
 import { type ProvenLog, proofOf, syncLogs } from "./sync.ts";
 
 const none = new Uint8Array(32) as Bytes;
@@ -81,7 +81,7 @@ export async function share(s: Session, x: Share): Promise<{ final: Final; given
   if (!to || wanted.length === 0 || x.rights.length === 0 || !purposes.some((p) => p === x.purpose))
     return fail("invalid", "a share without its parts");
   if (x.until && x.until <= Math.max(Date.now(), x.from ?? 0)) return fail("invalid", "a share that ends before it begins");
-  const label = line(x.label ?? "").slice(0, limits.label / 4);
+  const label = within(line(x.label ?? ""), limits.label);
   const introductions: Introduction[] = [];
   const ops: Operation[] = [];
   for (const section of wanted) {
@@ -100,7 +100,7 @@ export async function share(s: Session, x: Share): Promise<{ final: Final; given
     };
     const epochs = reads ? times((await proofOf(s, k.log, 0)).head.epoch, (e) => e + 1) : [];
     const message = await s.home.putBlob(await sealGrant(s.patient, k, to.exchange, { purpose: x.purpose, label, terms, epochs }));
-    ops.push(await sign(s.genesis.network, k.owner, k.log, { kind: "grant", terms, message }));
+    ops.push(await signed(s, k.owner, k.log, { kind: "grant", terms, message }));
   }
   await writeNote(s, { label, introductions });
   const results = await submit(s, ops);
@@ -126,7 +126,7 @@ export async function stop(s: Session, which: (g: Grant) => boolean): Promise<Fi
   const ops: Operation[] = [];
   for (const g of ended) {
     const k = await s.patient.section(g.section);
-    ops.push(await sign(s.genesis.network, k.owner, k.log, { kind: "revoke", grant: g.entry }));
+    ops.push(await signed(s, k.owner, k.log, { kind: "revoke", grant: g.entry }));
   }
   const final = await place(s, ops, await submit(s, ops));
   // A crash here leaves the old epoch: nothing is released under the ended grants; the new epoch follows with the next rotation.
@@ -155,7 +155,7 @@ async function rotate(s: Session, which: SectionName[]): Promise<Final | null> {
     const mailbox = letters.length > 0 ? await s.home.putBlob(encodeMailbox(letters)) : none;
     const reader = await k.readerPublic(epoch);
     await s.home.putBlob(reader);
-    ops.push(await sign(s.genesis.network, k.owner, k.log, { kind: "rotate", epoch, epochKey: exchangeHash(reader), mailbox }));
+    ops.push(await signed(s, k.owner, k.log, { kind: "rotate", epoch, epochKey: exchangeHash(reader), mailbox }));
   }
   if (ops.length === 0) return null;
   const final = await place(s, ops, await submit(s, ops));

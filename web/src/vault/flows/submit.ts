@@ -1,14 +1,22 @@
 /** Puts operations on the ledger and proves that they are there as they were signed. */
 
 import type { Final } from "../api.ts";
-import { equal } from "../bytes.ts";
+import { type Bytes, equal } from "../bytes.ts";
+import type { Signer } from "../crypto/ed25519.ts";
 import { fail, failure } from "../failure.ts";
 import type { Result } from "../home.ts";
-import { entryOf, type Operation } from "../ledger/operation.ts";
+import { type Body, entryOf, type Operation, sign } from "../ledger/operation.ts";
 import { each, type Session } from "./session.ts";
 import { proofOf } from "./sync.ts";
 
 const atOnce = 4;
+
+/** How long, on the ledger clock, an operation may wait for its block: ms. */
+const patience = 120_000;
+
+/** Signs an operation, for the next two minutes. */
+export const signed = (s: Session, by: Signer, log: Bytes, body: Body): Promise<Operation> =>
+  sign(s.genesis.network, by, log, body, s.home.now() + patience);
 
 /** The ledger moved on between preparing and committing: nothing was executed, and it can be prepared again. */
 export const again = (r: Result): boolean => ["expired", "stale-epoch", "wrong-network-key"].includes(r.code);

@@ -1,6 +1,6 @@
 /** Sealed messages around grants (spec/grant.md): padded to classes of 512 bytes, so that a length tells no name; text that can't deceive. */
 
-import type { Bytes } from "../bytes.ts";
+import { type Bytes, utf8 } from "../bytes.ts";
 import { open, overhead, seal } from "../crypto/hpke.ts";
 import type { Decapsulator } from "../crypto/xwing.ts";
 import { fail } from "../failure.ts";
@@ -63,6 +63,10 @@ export function readLines(r: Reader, limit: number): string {
   const s = r.text(limit);
   return forbidden.test(s.replaceAll("\n", "")) ? fail("altered", "a control character in a text") : s;
 }
+
+/** Refuses what a person typed if it has more bytes than its field. */
+export const within = (s: string, limit: number): string =>
+  utf8(s).length <= limit ? s : fail("invalid", `a text of more than ${limit} bytes`);
 
 /** What a person typed, as a line that every reader takes. */
 export const line = (s: string): string => s.replace(/[\p{Cc}\p{Bidi_Control}]+/gu, " ").trim();

@@ -37,7 +37,7 @@ describe("operations", () => {
       expect(hex(signer)).toBe(hex(owner.public));
       const said =
         kind === 2 ? appended(body) : (decodeEntry(at, 0, writer().u8(kind).u64(1).fixed(signer).fixed(body).done()).says as Body);
-      const got = await sign(unhex(v.network, 32, "net:"), owner, at, said, nonce, expires);
+      const got = await sign(unhex(v.network, 32, "net:"), owner, at, said, expires, nonce);
       expect([hex(got.encoded), hex(got.id)]).toEqual([want.encoded, want.id]);
       const e = decodeEntry(at, 0, entryOf(got, 7));
       expect([e.says.kind, e.at, hex(e.signer)]).toEqual([want.kind, 7, hex(signer)]);

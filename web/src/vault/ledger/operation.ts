@@ -24,9 +24,6 @@ export type Body =
 const kinds = { create: 1, append: 2, grant: 3, revoke: 4, rotate: 6, "erase-block": 9, post: 11 };
 const version = 1;
 
-/** How long, on the ledger clock, an operation may wait for its block: ms. */
-export const patience = 120_000;
-
 export interface Operation {
   id: Bytes;
   log: Bytes;
@@ -35,15 +32,8 @@ export interface Operation {
   encoded: Bytes;
 }
 
-/** Signs an operation. Nonce and expiry are given where it must be the same one again. */
-export async function sign(
-  network: Bytes,
-  by: Signer,
-  log: Bytes,
-  body: Body,
-  nonce = random(16),
-  expires = Date.now() + patience,
-): Promise<Operation> {
+/** Signs an operation that is void after a moment of the ledger clock. The nonce is given where it must be the same one again. */
+export async function sign(network: Bytes, by: Signer, log: Bytes, body: Body, expires: number, nonce = random(16)): Promise<Operation> {
   const w = writer().u8(version).u8(kinds[body.kind]).fixed(network.slice(0, 4)).fixed(log).fixed(by.public).fixed(nonce).u64(expires);
   const unsigned = w.bytes(encodeBody(body)).done();
   const id = sum("vitalog/v1/operation", network, unsigned);
