@@ -23,7 +23,7 @@ import { Vitals } from "../pages/Vitals.tsx";
 import { Icon, type IconName } from "../ui/Icon.tsx";
 import { Go } from "../ui/parts.tsx";
 import { place } from "./route.ts";
-import { chart, explain, message, network, refresh, settle, state, trouble, vault, waiting } from "./store.ts";
+import { chart, explain, message, network, refresh, settle, state, syncing, trouble, vault, waiting } from "./store.ts";
 import type { View } from "./views.ts";
 
 const pages: { [V in View]: () => preact.JSX.Element } = {
@@ -82,7 +82,7 @@ export function Shell() {
   useEffect(() => {
     if (!inside) return;
     void refresh();
-    const again = setInterval(() => document.visibilityState === "visible" && void refresh(), 20_000);
+    const again = setInterval(() => document.visibilityState === "visible" && !syncing.value && void refresh(), 20_000);
     const still = awake();
     return () => {
       clearInterval(again);

@@ -68,9 +68,15 @@ async function show() {
   grants.value = g;
 }
 
-/** Fetches what is new and shows it, also when only this app has changed something. Only one at a time. */
-export async function refresh(aloud = false, anyway = false) {
-  if (syncing.value) return;
+let last: Promise<void> = Promise.resolve();
+
+/** Fetches what is new and shows it, one after another; `anyway` also when only this app has changed something. */
+export function refresh(aloud = false, anyway = false): Promise<void> {
+  last = last.then(() => fetchNews(aloud, anyway));
+  return last;
+}
+
+async function fetchNews(aloud: boolean, anyway: boolean) {
   syncing.value = true;
   try {
     const s = await vault.sync();
@@ -78,9 +84,10 @@ export async function refresh(aloud = false, anyway = false) {
     trouble.value = "";
     if (aloud) tell(s.changed ? count(words.value.common.news, s.entries) : words.value.common.refreshed);
   } catch (e) {
+    const said = explain(e);
+    if (state.value?.phase !== "open") return;
     trouble.value = failureOf(e);
-    explain(e);
-    if (aloud) tell(words.value.failures[trouble.value || "internal"], true);
+    if (aloud) tell(said, true);
   } finally {
     syncing.value = false;
     progress.value = null;
