@@ -36,7 +36,7 @@ export async function fetchRecords(s: Session, log: Bytes, entries: Placed[]): P
       out[i] = { header, blob: blob.length > 0 ? blob : null, secret: null };
       if (fits(s, entries[i]!, out[i])) fresh.push([ids[i]!, out[i]]);
     });
-    await s.store.putAll("records", fresh);
+    await s.store.cache("records", fresh);
     lacking = lacking.slice(given.length);
   }
   return out;

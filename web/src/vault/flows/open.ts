@@ -55,7 +55,7 @@ export async function openRecords(s: Session, logs: ProvenLog[]): Promise<{ open
       if (++done % told === 0 || done === of) s.progress({ step: "records", done, of });
     }
     const learnt = entries.flatMap((e, i): [string, Kept][] => (kept[i]?.secret && !known[i] ? [[nameOf(e), kept[i]]] : []));
-    await s.store.putAll("records", learnt);
+    await s.store.cache("records", learnt);
   });
   const opened = all.flatMap(({ entries }) => entries.flatMap((e) => s.opened.get(placeOfEntry(e)) ?? []));
   return { opened, unopened };
@@ -129,7 +129,7 @@ async function keptChunk(s: Session, h: Header, i: number): Promise<Bytes> {
   const kept = await s.store.get<Bytes>("blobs", key);
   if (kept) return kept;
   const b = await range(s, h, i, i + 1);
-  await s.store.put("blobs", key, b);
+  await s.store.cache("blobs", [[key, b]]);
   return b;
 }
 
