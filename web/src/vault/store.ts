@@ -62,6 +62,7 @@ export function browserStore(factory: IDBFactory = indexedDB): Store {
         tx.oncomplete = () => resolve();
         tx.onabort = () => reject(tx.error);
       });
+      over.catch(() => undefined); // told by the request that failed
       const out = await work(tx);
       await over;
       return out;
