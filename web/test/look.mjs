@@ -28,7 +28,22 @@ const visit = (page, path, of = "") =>
     [path, of],
   );
 
-const plain = ["/", "/record", "/vitals", "/medicines", "/emergency", "/sharing", "/sharing/new", "/sharing/card", "/activity", "/more", "/more/keys", "/more/language", "/more/export", "/more/about"];
+const plain = [
+  "/",
+  "/record",
+  "/vitals",
+  "/medicines",
+  "/emergency",
+  "/sharing",
+  "/sharing/new",
+  "/sharing/card",
+  "/activity",
+  "/more",
+  "/more/keys",
+  "/more/language",
+  "/more/export",
+  "/more/about",
+];
 
 async function everyPage(page, name) {
   const look = async (path, of) => {
