@@ -49,6 +49,11 @@ func TestAPatientsFirstDayInABrowser(t *testing.T) {
 			t.Skip("playwright-core is not installed: npm --prefix web ci")
 		}
 	}
+	for _, name := range []string{"walk.mjs", "look.mjs", "browser.mjs"} { // so that a change of them is a change of this test
+		if _, err := os.ReadFile(filepath.Join("test", name)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	h := hospital{testnet.Start(t, 2, 0)}
 	desk := httptest.NewServer(h)
 	t.Cleanup(desk.Close)

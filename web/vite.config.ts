@@ -26,7 +26,10 @@ function manifest(): Plugin {
         .filter((f) => f.isFile() && f.name !== "manifest")
         .map((f) => relative(out, join(f.parentPath, f.name)))
         .sort();
-      const line = (f: string) => `${createHash("sha256").update(readFileSync(join(out, f))).digest("hex")}  ${f}\n`;
+      const line = (f: string) =>
+        `${createHash("sha256")
+          .update(readFileSync(join(out, f)))
+          .digest("hex")}  ${f}\n`;
       writeFileSync(join(out, "manifest"), files.map(line).join(""));
     },
   };
@@ -34,7 +37,14 @@ function manifest(): Plugin {
 
 export default defineConfig({
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
-  build: { target: "es2022", outDir: out, emptyOutDir: true, modulePreload: { polyfill: false }, assetsInlineLimit: 0, rolldownOptions: { output: names } },
+  build: {
+    target: "es2022",
+    outDir: out,
+    emptyOutDir: true,
+    modulePreload: { polyfill: false },
+    assetsInlineLimit: 0,
+    rolldownOptions: { output: names },
+  },
   worker: { format: "es", rolldownOptions: { output: { ...names, chunkFileNames: "assets/vault-[name].js" } } },
   plugins: [manifest()],
 });

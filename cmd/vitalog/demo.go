@@ -68,6 +68,7 @@ func (p *program) introduce(d *demo.Demo) {
 		rows = append(rows, []string{m.Title, m.Name, m.API + "/fhir"})
 	}
 	p.table(rows)
+	p.print("\nThe patients' app is at %s: anybody can begin a record there, and 'vitalog key words' tells the words that open Maria's.", d.State.Members[demo.Number(demo.Pharmacy)].API)
 	if at := d.Nodes[demo.Number(demo.StElena)].Config.HL7; at != "" {
 		p.print("\n%s takes HL7 v2 messages over MLLP: %s", d.State.Members[demo.Number(demo.StElena)].Title, at)
 	}

@@ -3,8 +3,8 @@ import "./styles/base.css";
 import "./styles/parts.css";
 import "./styles/pages.css";
 import { render } from "preact";
-import { Shell } from "./app/Shell.tsx";
 import { followHistory } from "./app/route.ts";
+import { Shell } from "./app/Shell.tsx";
 import { preferred, speak } from "./i18n/index.ts";
 
 followHistory();

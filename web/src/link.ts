@@ -1,7 +1,8 @@
 /** The vault, in a worker of its own. Its address is the only script that the app may make, and the only one that its policy lets pass. */
-import address from "./vault/worker.ts?worker&url";
+
 import type { Notice, Vault } from "./vault/api.ts";
 import { connect } from "./vault/remote.ts";
+import address from "./vault/worker.ts?worker&url";
 
 interface Policies {
   createPolicy(name: string, rules: { createScriptURL(url: string): string }): { createScriptURL(url: string): string };

@@ -14,7 +14,13 @@ export const launch = () =>
 
 /** A page of a browser of its own. Axe gets in past the policy of the page, which the page itself keeps. */
 export async function open(browser, home, { width = 360, height = 740, scheme = "light", language = "en" } = {}) {
-  const context = await browser.newContext({ viewport: { width, height }, colorScheme: scheme, locale: language, baseURL: home, reducedMotion: "reduce" });
+  const context = await browser.newContext({
+    viewport: { width, height },
+    colorScheme: scheme,
+    locale: language,
+    baseURL: home,
+    reducedMotion: "reduce",
+  });
   context.setDefaultTimeout(30_000);
   const page = await context.newPage();
   page.on("console", (m) => {
@@ -38,10 +44,18 @@ export async function inspect(page, name) {
     const wrong = [];
     const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
     const r = await globalThis.axe.run(document, { runOnly: { type: "tag", values: tags } });
-    for (const v of r.violations) wrong.push(`${v.id}: ${v.nodes.slice(0, 3).map((n) => `${n.html.slice(0, 160)} ${n.failureSummary ?? ""}`).join(" | ")}`);
+    for (const v of r.violations)
+      wrong.push(
+        `${v.id}: ${v.nodes
+          .slice(0, 3)
+          .map((n) => `${n.html.slice(0, 160)} ${n.failureSummary ?? ""}`)
+          .join(" | ")}`,
+      );
     const wide = document.documentElement.scrollWidth;
     if (wide > innerWidth) {
-      const e = [...document.querySelectorAll("main *")].find((x) => x.getBoundingClientRect().right > innerWidth + 1 || x.getBoundingClientRect().left < -1);
+      const e = [...document.querySelectorAll("main *")].find(
+        (x) => x.getBoundingClientRect().right > innerWidth + 1 || x.getBoundingClientRect().left < -1,
+      );
       wrong.push(`it is ${wide} px wide: ${e?.outerHTML.slice(0, 160)}`);
     }
     for (const e of document.querySelectorAll("button, input, select, textarea, nav a, a.row, a.button")) {
@@ -81,5 +95,7 @@ export async function press(page, name, key = "Enter") {
 /** Waits for a page by its heading, which must have the focus. */
 export async function heading(page, name) {
   await page.getByRole("heading", { level: 1, name }).waitFor();
-  await page.waitForFunction(() => document.activeElement?.tagName === "H1").catch(() => complaints.push(`${name}: the heading hasn't got the focus`));
+  await page
+    .waitForFunction(() => document.activeElement?.tagName === "H1")
+    .catch(() => complaints.push(`${name}: the heading hasn't got the focus`));
 }

@@ -3,7 +3,7 @@
  *
  *     VITALOG_HOME=http://localhost:18939 WORDS="$(vitalog key words --app maria --yes)" SHOTS=/tmp/shots node test/look.mjs
  */
-import { complaints, heading, inspect, launch, open, picture } from "./browser.mjs";
+import { complaints, inspect, launch, open } from "./browser.mjs";
 
 export const passphrase = "four words that differ";
 
@@ -28,9 +28,24 @@ const visit = (page, path, of = "") =>
     [path, of],
   );
 
-const plain = ["/", "/record", "/vitals", "/medicines", "/emergency", "/sharing", "/sharing/new", "/sharing/card", "/activity", "/more", "/more/keys", "/more/language", "/more/export", "/more/about"];
+const plain = [
+  "/",
+  "/record",
+  "/vitals",
+  "/medicines",
+  "/emergency",
+  "/sharing",
+  "/sharing/new",
+  "/sharing/card",
+  "/activity",
+  "/more",
+  "/more/keys",
+  "/more/language",
+  "/more/export",
+  "/more/about",
+];
 
-export async function everyPage(page, name) {
+async function everyPage(page, name) {
   const look = async (path, of) => {
     await visit(page, path, of);
     await page.locator("main h1").waitFor();
@@ -66,32 +81,37 @@ export async function everyPage(page, name) {
   }
 }
 
-export const ways = [
-  { name: "light", scheme: "light", width: 390 },
-  { name: "dark", scheme: "dark", width: 390 },
-  { name: "arabic", scheme: "light", width: 390, language: "ar" },
-  { name: "narrow", scheme: "light", width: 320, language: "de" },
+const ways = [
+  { name: "light", scheme: "light", width: 390, height: 740, language: "en" },
+  { name: "dark", scheme: "dark", width: 390, height: 740, language: "en" },
+  { name: "arabic", scheme: "light", width: 390, height: 740, language: "ar" },
+  { name: "narrow", scheme: "light", width: 320, height: 740, language: "de" },
   { name: "wide", scheme: "light", width: 1280, height: 900, language: "es" },
 ];
 
-export async function look(browser, home, words, only = ways) {
-  for (const way of only) {
-    const page = await open(browser, home, way);
-    await recover(page, words);
+/** Every page in every way that there is, or in the one that WAY names. */
+export async function everyWay(page) {
+  for (const way of ways.filter((w) => !process.env.WAY || process.env.WAY === w.name)) {
+    await page.setViewportSize({ width: way.width, height: way.height });
+    await page.emulateMedia({ colorScheme: way.scheme });
+    await visit(page, "/more/language");
+    await page.locator(`label:has([lang=${way.language}])`).click();
+    await page.locator(`html[lang=${way.language}]`).waitFor();
     await everyPage(page, way.name);
-    await page.context().close();
   }
+  await visit(page, "/more/language");
+  await page.locator("label:has([lang=en])").click();
+  await page.locator("html[lang=en]").waitFor();
 }
 
 if (process.argv[1] === import.meta.filename) {
   const browser = await launch();
   try {
-    const only = process.env.WAY ? ways.filter((w) => w.name === process.env.WAY) : ways;
-    await look(browser, process.env.VITALOG_HOME, process.env.WORDS, only);
+    const page = await open(browser, process.env.VITALOG_HOME);
+    await recover(page, process.env.WORDS);
+    await everyWay(page);
   } finally {
     await browser.close();
   }
   console.log([...new Set(complaints)].join("\n"));
 }
-
-export { heading, picture };

@@ -1,5 +1,5 @@
 /** What stands around every page: skip link, navigation, the live region; and which page is shown. */
-import { Heading } from "../ui/Heading.tsx";
+
 import { useEffect, useState } from "preact/hooks";
 import { words } from "../i18n/index.ts";
 import { Activities } from "../pages/Activities.tsx";
@@ -14,16 +14,17 @@ import { Keys } from "../pages/more/Keys.tsx";
 import { LanguagePage } from "../pages/more/LanguagePage.tsx";
 import { Record } from "../pages/Record.tsx";
 import { Sharing } from "../pages/Sharing.tsx";
+import { Start } from "../pages/Start.tsx";
 import { CardPage } from "../pages/sharing/CardPage.tsx";
 import { NewShare } from "../pages/sharing/NewShare.tsx";
 import { RequestPage } from "../pages/sharing/RequestPage.tsx";
-import { Start } from "../pages/Start.tsx";
 import { TrendPage } from "../pages/TrendPage.tsx";
 import { Vitals } from "../pages/Vitals.tsx";
+import { Heading } from "../ui/Heading.tsx";
 import { Icon, type IconName } from "../ui/Icon.tsx";
 import { Go } from "../ui/parts.tsx";
 import { place } from "./route.ts";
-import { chart, explain, message, network, refresh, settle, state, trouble, vault, waiting } from "./store.ts";
+import { chart, explain, message, network, refresh, settle, state, syncing, trouble, vault, waiting } from "./store.ts";
 import type { View } from "./views.ts";
 
 const pages: { [V in View]: () => preact.JSX.Element } = {
@@ -82,7 +83,7 @@ export function Shell() {
   useEffect(() => {
     if (!inside) return;
     void refresh();
-    const again = setInterval(() => document.visibilityState === "visible" && void refresh(), 120_000);
+    const again = setInterval(() => document.visibilityState === "visible" && !syncing.value && void refresh(), 120_000);
     const still = awake();
     return () => {
       clearInterval(again);
@@ -91,6 +92,7 @@ export function Shell() {
   }, [inside]);
   return (
     <>
+      {/* biome-ignore lint/a11y/useValidAnchor: a skip link; it goes to the heading, which takes the focus */}
       <a class="skip" href="#main" onClick={toContent}>
         {words.value.skip}
       </a>

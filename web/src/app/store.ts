@@ -26,7 +26,7 @@ export const waiting = computed<Request[]>(() => (requests.value?.requests ?? []
 
 export const vault = vaultInWorker((n) => {
   if (n.kind === "locked") void settle();
-  else if (n.kind === "news") void refresh();
+  else if (n.kind === "news") hear();
   else progress.value = n.progress;
 });
 
@@ -69,15 +69,27 @@ async function show() {
   grants.value = g;
 }
 
-const next = { wanted: false, anyway: false }; // what came up while a sync was under way
+let last: Promise<void> = Promise.resolve();
 
-/** Fetches what is new and shows it, also when only this app has changed something. Only one at a time: another one follows. */
-export async function refresh(aloud = false, anyway = false) {
-  if (syncing.value) {
-    next.wanted = true;
-    next.anyway ||= anyway;
-    return;
-  }
+/** Fetches what is new and shows it, one after another; `anyway` also when only this app has changed something. */
+export function refresh(aloud = false, anyway = false): Promise<void> {
+  last = last.then(() => fetchNews(aloud, anyway));
+  return last;
+}
+
+let heard = false; // of something whose fetching has not begun
+
+/** Something came. What comes until it is fetched comes with it. */
+function hear() {
+  if (heard) return;
+  heard = true;
+  last = last.then(() => {
+    heard = false;
+    return fetchNews(false, false);
+  });
+}
+
+async function fetchNews(aloud: boolean, anyway: boolean) {
   syncing.value = true;
   try {
     const s = await vault.sync();
@@ -85,17 +97,14 @@ export async function refresh(aloud = false, anyway = false) {
     trouble.value = "";
     if (aloud) tell(s.changed ? count(words.value.common.news, s.entries) : words.value.common.refreshed);
   } catch (e) {
+    const said = explain(e);
+    if (state.value?.phase !== "open") return;
     trouble.value = failureOf(e);
-    explain(e);
-    if (aloud) tell(words.value.failures[trouble.value || "internal"], true);
+    if (aloud) tell(said, true);
   } finally {
     syncing.value = false;
     progress.value = null;
   }
-  if (!next.wanted) return;
-  const { anyway: also } = next;
-  next.wanted = next.anyway = false;
-  if (trouble.value === "") await refresh(false, also);
 }
 
 /** Does something that ends on the ledger, says so, and shows what became of it. Tells whether it was done. */

@@ -84,31 +84,132 @@ function shown(r: FhirResource): Shown {
     case "Observation":
       return observation(r);
     case "Encounter":
-      return { kind: "visit", title: labels(r.type) || (r.class?.display ?? r.class?.code ?? ""), when: when(r.period?.start), who: named(r.participant?.[0]?.individual), value: named(r.serviceProvider), note: labels(r.reasonCode), status: r.status };
+      return {
+        kind: "visit",
+        title: labels(r.type) || (r.class?.display ?? r.class?.code ?? ""),
+        when: when(r.period?.start),
+        who: named(r.participant?.[0]?.individual),
+        value: named(r.serviceProvider),
+        note: labels(r.reasonCode),
+        status: r.status,
+      };
     case "Condition":
-      return { kind: "condition", title: label(r.code), when: when(r.onsetDateTime ?? r.recordedDate), who: named(r.recorder ?? r.asserter), visit: target(r.encounter), note: notes(r.note), status: label(r.clinicalStatus) };
+      return {
+        kind: "condition",
+        title: label(r.code),
+        when: when(r.onsetDateTime ?? r.recordedDate),
+        who: named(r.recorder ?? r.asserter),
+        visit: target(r.encounter),
+        note: notes(r.note),
+        status: label(r.clinicalStatus),
+      };
     case "AllergyIntolerance":
-      return { kind: "allergy", title: label(r.code), when: when(r.recordedDate ?? r.onsetDateTime), value: labels(r.reaction?.flatMap((x) => x.manifestation)), who: named(r.recorder ?? r.asserter), visit: target(r.encounter), note: notes(r.note), status: label(r.clinicalStatus) };
+      return {
+        kind: "allergy",
+        title: label(r.code),
+        when: when(r.recordedDate ?? r.onsetDateTime),
+        value: labels(r.reaction?.flatMap((x) => x.manifestation)),
+        who: named(r.recorder ?? r.asserter),
+        visit: target(r.encounter),
+        note: notes(r.note),
+        status: label(r.clinicalStatus),
+      };
     case "MedicationRequest":
-      return { kind: "medicine", title: label(r.medicationCodeableConcept) || named(r.medicationReference), when: when(r.authoredOn), value: r.dosageInstruction?.[0]?.text ?? "", who: named(r.requester), visit: target(r.encounter), note: notes(r.note), status: r.status };
+      return {
+        kind: "medicine",
+        title: label(r.medicationCodeableConcept) || named(r.medicationReference),
+        when: when(r.authoredOn),
+        value: r.dosageInstruction?.[0]?.text ?? "",
+        who: named(r.requester),
+        visit: target(r.encounter),
+        note: notes(r.note),
+        status: r.status,
+      };
     case "MedicationStatement":
-      return { kind: "medicine", title: label(r.medicationCodeableConcept) || named(r.medicationReference), when: when(r.effectiveDateTime ?? r.effectivePeriod?.start ?? r.dateAsserted), value: r.dosage?.[0]?.text ?? "", who: named(r.informationSource), note: notes(r.note), status: r.status };
+      return {
+        kind: "medicine",
+        title: label(r.medicationCodeableConcept) || named(r.medicationReference),
+        when: when(r.effectiveDateTime ?? r.effectivePeriod?.start ?? r.dateAsserted),
+        value: r.dosage?.[0]?.text ?? "",
+        who: named(r.informationSource),
+        note: notes(r.note),
+        status: r.status,
+      };
     case "MedicationDispense":
-      return { kind: "dispense", title: label(r.medicationCodeableConcept) || named(r.medicationReference), when: when(r.whenHandedOver ?? r.whenPrepared), value: quantity(r.quantity), who: named(r.performer?.[0]?.actor), note: r.dosageInstruction?.[0]?.text ?? "", status: r.status };
+      return {
+        kind: "dispense",
+        title: label(r.medicationCodeableConcept) || named(r.medicationReference),
+        when: when(r.whenHandedOver ?? r.whenPrepared),
+        value: quantity(r.quantity),
+        who: named(r.performer?.[0]?.actor),
+        note: r.dosageInstruction?.[0]?.text ?? "",
+        status: r.status,
+      };
     case "Immunization":
-      return { kind: "immunization", title: label(r.vaccineCode), when: when(r.occurrenceDateTime), value: "", who: named(r.performer?.[0]?.actor), visit: target(r.encounter), note: notes(r.note), status: r.status };
+      return {
+        kind: "immunization",
+        title: label(r.vaccineCode),
+        when: when(r.occurrenceDateTime),
+        value: "",
+        who: named(r.performer?.[0]?.actor),
+        visit: target(r.encounter),
+        note: notes(r.note),
+        status: r.status,
+      };
     case "Procedure":
-      return { kind: "procedure", title: label(r.code), when: when(r.performedDateTime ?? r.performedPeriod?.start), who: named(r.performer?.[0]?.actor), visit: target(r.encounter), note: notes(r.note), status: r.status };
+      return {
+        kind: "procedure",
+        title: label(r.code),
+        when: when(r.performedDateTime ?? r.performedPeriod?.start),
+        who: named(r.performer?.[0]?.actor),
+        visit: target(r.encounter),
+        note: notes(r.note),
+        status: r.status,
+      };
     case "DiagnosticReport":
-      return { kind: "report", title: label(r.code), when: when(r.effectiveDateTime ?? r.effectivePeriod?.start ?? r.issued), who: named(r.performer?.[0]), visit: target(r.encounter), note: r.conclusion ?? "", status: r.status };
+      return {
+        kind: "report",
+        title: label(r.code),
+        when: when(r.effectiveDateTime ?? r.effectivePeriod?.start ?? r.issued),
+        who: named(r.performer?.[0]),
+        visit: target(r.encounter),
+        note: r.conclusion ?? "",
+        status: r.status,
+      };
     case "DocumentReference":
-      return { kind: "document", title: label(r.type) || (r.description ?? ""), when: when(r.date ?? r.context?.period?.start), who: named(r.author?.[0]), visit: target(r.context?.encounter?.[0]), note: (r.content ?? []).map((c) => text(c.attachment?.contentType, c.attachment?.data)).join("\n"), status: r.status };
+      return {
+        kind: "document",
+        title: label(r.type) || (r.description ?? ""),
+        when: when(r.date ?? r.context?.period?.start),
+        who: named(r.author?.[0]),
+        visit: target(r.context?.encounter?.[0]),
+        note: (r.content ?? []).map((c) => text(c.attachment?.contentType, c.attachment?.data)).join("\n"),
+        status: r.status,
+      };
     case "Patient":
-      return { kind: "person", title: r.name?.[0]?.text ?? [...(r.name?.[0]?.given ?? []), r.name?.[0]?.family].filter(Boolean).join(" "), when: null };
+      return {
+        kind: "person",
+        title: r.name?.[0]?.text ?? [...(r.name?.[0]?.given ?? []), r.name?.[0]?.family].filter(Boolean).join(" "),
+        when: null,
+      };
     case "Coverage":
-      return { kind: "coverage", title: labels(r.type ? [r.type] : []) || named(r.payor?.[0]), when: when(r.period?.start), who: named(r.payor?.[0]), status: r.status };
+      return {
+        kind: "coverage",
+        title: labels(r.type ? [r.type] : []) || named(r.payor?.[0]),
+        when: when(r.period?.start),
+        who: named(r.payor?.[0]),
+        status: r.status,
+      };
     case "CarePlan":
-      return { kind: "plan", title: r.title || labels(r.category), when: when(r.period?.start ?? r.created), note: r.description ?? "", who: named(r.author), visit: target(r.encounter), status: r.status };
+      return {
+        kind: "plan",
+        title: r.title || labels(r.category),
+        when: when(r.period?.start ?? r.created),
+        note: r.description ?? "",
+        who: named(r.author),
+        visit: target(r.encounter),
+        status: r.status,
+      };
     default: {
       const any = r as { code?: unknown; title?: unknown; status?: unknown };
       const title = typeof any.title === "string" ? any.title : any.code && typeof any.code === "object" ? label(any.code) : "";

@@ -57,7 +57,8 @@ function part(o: Observation | ObservationComponent): Part {
   const r = usual(o.referenceRange);
   const low = r?.low?.value ?? null;
   const high = r?.high?.value ?? null;
-  const range = r?.text ?? (low !== null && high !== null ? `${low} – ${high}` : low !== null ? `≥ ${low}` : high !== null ? `≤ ${high}` : "");
+  const range =
+    r?.text ?? (low !== null && high !== null ? `${low} – ${high}` : low !== null ? `≥ ${low}` : high !== null ? `≤ ${high}` : "");
   return {
     code: o.code?.coding?.[0]?.code ?? label(o.code),
     name: label(o.code),

@@ -19,11 +19,13 @@ export function when(s: string | undefined): When | null {
 }
 
 /** What a concept is called: by its author, else by a coding, else its code. */
-export const label = (c: CodeableConcept | undefined): string => c?.text || c?.coding?.find((x) => x.display)?.display || c?.coding?.[0]?.code || "";
+export const label = (c: CodeableConcept | undefined): string =>
+  c?.text || c?.coding?.find((x) => x.display)?.display || c?.coding?.[0]?.code || "";
 
 export const labels = (all: CodeableConcept[] | undefined): string => (all ?? []).map(label).filter(Boolean).join(", ");
 
-export const hasCode = (c: CodeableConcept | undefined, ...codes: string[]): boolean => c?.coding?.some((x) => codes.includes(x.code ?? "")) ?? false;
+export const hasCode = (c: CodeableConcept | undefined, ...codes: string[]): boolean =>
+  c?.coding?.some((x) => codes.includes(x.code ?? "")) ?? false;
 
 /** Units as people write them: UCUM's annotations and brackets are for machines. */
 export function unit(q: Quantity | undefined): string {
@@ -71,7 +73,7 @@ export function text(contentType: string | undefined, data: string | undefined):
   if (!data || !contentType?.startsWith("text/plain")) return "";
   try {
     const s = new TextDecoder("utf-8", { fatal: true }).decode(Uint8Array.from(atob(data), (c) => c.charCodeAt(0)));
-    return /[\u0000-\u0008\u000e-\u001f]/.test(s) ? "" : s; // bytes that are called text
+    return /[^\P{Cc}\t\n\r]/u.test(s) ? "" : s; // bytes that are called text
   } catch {
     return "";
   }

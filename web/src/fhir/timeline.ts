@@ -23,7 +23,18 @@ const fits = (i: Item, f: Filter, terms: string[]): boolean =>
 const day = (at: number): string => new Date(at).toLocaleDateString("sv");
 
 /** In a visit what was found comes before what was measured. */
-const rank: readonly Kind[] = ["condition", "allergy", "procedure", "medicine", "immunization", "report", "document", "dispense", "lab", "vital"];
+const rank: readonly Kind[] = [
+  "condition",
+  "allergy",
+  "procedure",
+  "medicine",
+  "immunization",
+  "report",
+  "document",
+  "dispense",
+  "lab",
+  "vital",
+];
 const place = (k: Kind): number => (rank.indexOf(k) + rank.length + 1) % (rank.length + 1);
 
 export function timeline(items: Item[], filter: Filter): Group[] {

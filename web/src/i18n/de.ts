@@ -11,16 +11,10 @@ export const de: Dictionary = {
   common: {
     back: "Zurück",
     cancel: "Abbrechen",
-    close: "Schließen",
-    next: "Weiter",
     done: "Fertig",
     all: "Alle",
-    show: "Anzeigen",
     more: "Mehr anzeigen",
     you: "Sie",
-    today: "Heute",
-    unknown: "Unbekannt",
-    none: "Nichts vermerkt",
     loading: "Ihre Akte wird geöffnet …",
     working: "Einen Moment …",
     final: "Endgültig in Block {block}",
@@ -31,14 +25,14 @@ export const de: Dictionary = {
     news: plural("{n} neuer Eintrag.", "{n} neue Einträge."),
     print: "Drucken",
     records: plural("{n} Eintrag", "{n} Einträge"),
-    days: plural("{n} Tag", "{n} Tage"),
     times: plural("{n}-mal", "{n}-mal"),
     minutes: plural("{n} Minute", "{n} Minuten"),
   },
 
   start: {
     title: "Ihre Gesundheitsakte in Ihrer Hand",
-    intro: "Alles wird versiegelt, bevor es ein Gerät verlässt. Nur Sie entscheiden, wer es lesen darf, und Sie sehen jedes Mal, wenn es jemand tut.",
+    intro:
+      "Alles wird versiegelt, bevor es ein Gerät verlässt. Nur Sie entscheiden, wer es lesen darf, und Sie sehen jedes Mal, wenn es jemand tut.",
     fresh: "Meine Akte anlegen",
     recover: "Ich habe 24 Wörter",
     network: "Netz {name}, betrieben von {members}.",
@@ -58,10 +52,10 @@ export const de: Dictionary = {
     words: "Die 24 Wörter",
     wordsHint: "In ihrer Reihenfolge, durch Leerzeichen getrennt.",
     wordsOpen: "Meine Akte öffnen",
-    opening: "Ihre Akte wird im Netz gesucht …",
 
     kitTitle: "Sichern Sie Ihr Notfallblatt",
-    kitWhy: "Diese 24 Wörter sind Ihr Schlüssel. Geht dieses Gerät verloren, bringen nur sie Ihre Akte zurück. Wer sie hat, kann alles lesen: Bewahren Sie sie auf Papier an einem sicheren Ort auf.",
+    kitWhy:
+      "Diese 24 Wörter sind Ihr Schlüssel. Geht dieses Gerät verloren, bringen nur sie Ihre Akte zurück. Wer sie hat, kann alles lesen: Bewahren Sie sie auf Papier an einem sicheren Ort auf.",
     kitList: "Ihre 24 Wörter",
     kitPrint: "Blatt drucken",
     kitSaved: "Ich habe sie auf Papier",
@@ -69,12 +63,18 @@ export const de: Dictionary = {
     checkWhy: "Geben Sie diese drei Wörter von Ihrem Blatt ein, damit sicher ist, dass es lesbar ist.",
     checkWord: "Wort Nummer {n}",
     checkWrong: "Das steht nicht auf dem Blatt. Sehen Sie noch einmal nach, oder lassen Sie sich die Wörter noch einmal zeigen.",
-    checkBack: "Die Wörter noch einmal zeigen",
     checkDo: "Prüfen",
 
     enrolTitle: "Ihre Akte wird angelegt",
     enrolWhy: "Für jeden Teil Ihrer Akte entsteht im Netz ein eigenes versiegeltes Protokoll.",
-    steps: { logs: "Protokolle werden geholt", records: "Einträge werden geöffnet", enrolling: "Protokolle werden angelegt", sealing: "Versiegeln", submitting: "In das Hauptbuch schreiben", proving: "Beweise werden geprüft" },
+    steps: {
+      logs: "Protokolle werden geholt",
+      records: "Einträge werden geöffnet",
+      enrolling: "Protokolle werden angelegt",
+      sealing: "Versiegeln",
+      submitting: "In das Hauptbuch schreiben",
+      proving: "Beweise werden geprüft",
+    },
 
     unlockTitle: "Willkommen zurück",
     unlockWhy: "Ihre Akte ist auf diesem Gerät gesperrt.",
@@ -82,7 +82,8 @@ export const de: Dictionary = {
     passkey: "Mit {name} entsperren",
     orPass: "oder mit Ihrem Passsatz",
     forgotten: "Ich weiß meinen Passsatz nicht",
-    forgottenWhy: "Mit Ihren 24 Wörtern können Sie auf diesem Gerät neu beginnen. Was in diesem Browser liegt, wird vorher gelöscht; Ihre Akte bleibt im Netz.",
+    forgottenWhy:
+      "Mit Ihren 24 Wörtern können Sie auf diesem Gerät neu beginnen. Was in diesem Browser liegt, wird vorher gelöscht; Ihre Akte bleibt im Netz.",
     forget: "Aus diesem Browser löschen und die Wörter benutzen",
   },
 
@@ -102,23 +103,20 @@ export const de: Dictionary = {
     refused: "Das Hauptbuch lehnt das ab. Nichts wurde geändert.",
     invalid: "So geht das nicht. Prüfen Sie Ihre Eingabe.",
     "other-network": "Unter dieser Adresse ist ein anderes Netz als das Ihrer Schlüssel. Nichts wurde geöffnet.",
-    altered: "Die Antwort passt nicht zu dem, was die Mitglieder unterschrieben haben: Jemand verbirgt oder verändert Daten. Nichts davon wird gezeigt.",
+    altered:
+      "Die Antwort passt nicht zu dem, was die Mitglieder unterschrieben haben: Jemand verbirgt oder verändert Daten. Nichts davon wird gezeigt.",
     damaged: "Was in diesem Browser liegt, ist nicht mehr lesbar. Ihre 24 Wörter bringen die Akte zurück.",
     internal: "In der App ist etwas schiefgegangen. Laden Sie die Seite neu und versuchen Sie es noch einmal.",
   },
 
   home: {
-    title: "Start",
     hello: "Guten Tag",
     helloName: "Guten Tag, {name}",
     needs: "Braucht Sie",
-    nothing: "Nichts wartet auf Sie.",
     request: "{who} möchte Ihre Akte lesen",
     answer: "Anfrage ansehen",
     emergency: "Ihre Akte wurde in einem Notfall geöffnet",
     emergencyBy: "Von {who}, {day}",
-    kit: "Ihr Notfallblatt ist noch nicht gesichert",
-    kitDo: "Jetzt sichern",
     vitals: "Letzte Messwerte",
     medicines: "Medikamente",
     activity: "Letzte Zugriffe",
@@ -148,8 +146,15 @@ export const de: Dictionary = {
     earlier: "Frühere anzeigen",
     moreIn: plural("{n} weiterer", "{n} weitere"),
     problems: "Ließ sich nicht öffnen",
-    problemsWhy: "Diese Einträge stehen im Hauptbuch, aber was dafür zurückkam, lässt sich nicht öffnen. Jeder scheitert für sich; die anderen sind nicht betroffen.",
-    problem: { missing: "Der versiegelte Inhalt fehlt", altered: "Verändert: passt nicht zu dem, was unterschrieben wurde", "not-for-owner": "Wurde nicht für Sie versiegelt", "unknown-author": "Von wem es ist, lässt sich nicht sagen", unreadable: "Ist nicht lesbar" },
+    problemsWhy:
+      "Diese Einträge stehen im Hauptbuch, aber was dafür zurückkam, lässt sich nicht öffnen. Jeder scheitert für sich; die anderen sind nicht betroffen.",
+    problem: {
+      missing: "Der versiegelte Inhalt fehlt",
+      altered: "Verändert: passt nicht zu dem, was unterschrieben wurde",
+      "not-for-owner": "Wurde nicht für Sie versiegelt",
+      "unknown-author": "Von wem es ist, lässt sich nicht sagen",
+      unreadable: "Ist nicht lesbar",
+    },
     verified: "Geprüft: versiegelt und unterschrieben von {who}",
   },
 
@@ -214,8 +219,10 @@ export const de: Dictionary = {
     means: {
       high: "Der Wert liegt über dem Bereich, den der Verfasser üblich nennt. Das allein ist keine Diagnose: Fragen Sie, wer ihn bestimmen ließ.",
       low: "Der Wert liegt unter dem Bereich, den der Verfasser üblich nennt. Das allein ist keine Diagnose: Fragen Sie, wer ihn bestimmen ließ.",
-      "critical-high": "Der Wert liegt weit über dem üblichen Bereich. Hat niemand mit Ihnen darüber gesprochen, rufen Sie Ihre Ärztin oder Ihren Arzt an.",
-      "critical-low": "Der Wert liegt weit unter dem üblichen Bereich. Hat niemand mit Ihnen darüber gesprochen, rufen Sie Ihre Ärztin oder Ihren Arzt an.",
+      "critical-high":
+        "Der Wert liegt weit über dem üblichen Bereich. Hat niemand mit Ihnen darüber gesprochen, rufen Sie Ihre Ärztin oder Ihren Arzt an.",
+      "critical-low":
+        "Der Wert liegt weit unter dem üblichen Bereich. Hat niemand mit Ihnen darüber gesprochen, rufen Sie Ihre Ärztin oder Ihren Arzt an.",
       abnormal: "Der Verfasser nennt diesen Befund ungewöhnlich. Fragen Sie, was er für Sie bedeutet.",
       normal: "Der Wert liegt in dem Bereich, den der Verfasser üblich nennt.",
     },
@@ -227,16 +234,13 @@ export const de: Dictionary = {
     section: "Teil Ihrer Akte",
     status: "Status",
     dose: "Einnahme",
-    supply: "Reicht bis",
     reaction: "Reaktion",
     note: "Text",
     codes: "Codes",
-    system: "System",
-    code: "Code",
-    meaning: "Bedeutung",
     raw: "FHIR",
     proof: "Beweis",
-    proofWhy: "Ihr Browser hat geprüft: die Unterschrift des Verfassers, das Siegel gegen das Hauptbuch, und dass die Mitglieder das Hauptbuch mit diesem Eintrag unterschrieben haben.",
+    proofWhy:
+      "Ihr Browser hat geprüft: die Unterschrift des Verfassers, das Siegel gegen das Hauptbuch, und dass die Mitglieder das Hauptbuch mit diesem Eintrag unterschrieben haben.",
     proofDo: "Beweis jetzt prüfen",
     proofEntry: "Eintrag {entry} seines Protokolls, geschrieben in Block {block}",
     proofSigned: "In einem Stand des Hauptbuchs, den {signed} von {of} Mitgliedern am {time} unterschrieben haben",
@@ -247,12 +251,20 @@ export const de: Dictionary = {
     blocked: "Für alle außer Ihnen gesperrt",
     block: "Für alle anderen sperren",
     blockTitle: "Diesen Eintrag sperren?",
-    blockWhy: "Niemand außer Ihnen kann ihn dann noch öffnen, für immer. Wer ihn schon geöffnet hat, kann das Gelesene behalten haben, und der Verfasser darf seine Kopie behalten, soweit das Gesetz es verlangt. Das lässt sich nicht rückgängig machen.",
+    blockWhy:
+      "Niemand außer Ihnen kann ihn dann noch öffnen, für immer. Wer ihn schon geöffnet hat, kann das Gelesene behalten haben, und der Verfasser darf seine Kopie behalten, soweit das Gesetz es verlangt. Das lässt sich nicht rückgängig machen.",
     blockDo: "Für immer sperren",
     blockDone: "Gesperrt.",
   },
 
-  flags: { high: "Hoch", low: "Niedrig", "critical-high": "Sehr hoch", "critical-low": "Sehr niedrig", abnormal: "Auffällig", normal: "Im Bereich" },
+  flags: {
+    high: "Hoch",
+    low: "Niedrig",
+    "critical-high": "Sehr hoch",
+    "critical-low": "Sehr niedrig",
+    abnormal: "Auffällig",
+    normal: "Im Bereich",
+  },
 
   vitals: {
     title: "Vital- und Laborwerte",
@@ -261,7 +273,6 @@ export const de: Dictionary = {
     devices: "Ihre Geräte",
     empty: "Noch keine Messwerte vermerkt.",
     trend: "Verlauf",
-    latest: "Zuletzt: {value}, {day}.",
     summary: "{n} vom {from} bis {to}. Niedrigster {low}, höchster {high}.",
     summaryOne: "Ein Wert, {day}.",
     values: plural("{n} Wert", "{n} Werte"),
@@ -304,7 +315,6 @@ export const de: Dictionary = {
     born: "Geboren",
     sex: "Geschlecht",
     language: "Sprache",
-    phone: "Telefon",
     contacts: "Im Notfall anrufen",
     blood: "Blutgruppe",
     genders: { male: "männlich", female: "weiblich", other: "divers", unknown: "nicht bekannt" },
@@ -322,7 +332,6 @@ export const de: Dictionary = {
   sharing: {
     title: "Teilen",
     requests: "Anfragen",
-    noRequests: "Niemand fragt etwas an.",
     spam: plural("{n} unlesbare Nachricht wurde weggelassen.", "{n} unlesbare Nachrichten wurden weggelassen."),
     shared: "Wer lesen oder schreiben darf",
     nobody: "Sie teilen mit niemandem. Niemand außer Ihnen kann Ihre Akte lesen.",
@@ -340,7 +349,6 @@ export const de: Dictionary = {
     purpose: "Für {purpose}",
     until: "Bis {day}",
     untilStopped: "Bis Sie es beenden",
-    ended: "Beendet",
     openedNever: "Noch nicht geöffnet",
     opened: "{times} geöffnet, zuletzt {day}",
     uses: "{used} von {of} Nutzungen",
@@ -349,10 +357,12 @@ export const de: Dictionary = {
     stop: "Beenden",
     stopAll: "Alles Teilen beenden",
     stopTitle: "Teilen mit {who} beenden?",
-    stopWhy: "Vom nächsten Blick an wird nichts mehr gelesen. Was schon geöffnet wurde, lässt sich nicht ungesehen machen; unter Zugriffe sehen Sie, was das war.",
+    stopWhy:
+      "Vom nächsten Blick an wird nichts mehr gelesen. Was schon geöffnet wurde, lässt sich nicht ungesehen machen; unter Zugriffe sehen Sie, was das war.",
     stopDo: "Jetzt beenden",
     stopAllTitle: "Alles Teilen beenden?",
-    stopAllWhy: "Vom nächsten Blick an liest und schreibt niemand außer Ihnen in Ihrer Akte, auch Ihre Geräte nicht. Sie können jederzeit neu teilen.",
+    stopAllWhy:
+      "Vom nächsten Blick an liest und schreibt niemand außer Ihnen in Ihrer Akte, auch Ihre Geräte nicht. Sie können jederzeit neu teilen.",
     stopAllDo: "Alles beenden",
     stopped: "Beendet.",
     blind: "Nur Sie können lesen",
@@ -360,7 +370,16 @@ export const de: Dictionary = {
     device: "Ihr Gerät",
     past: "Beendet",
     member: "Mit wem",
-    kind: { hospital: "Krankenhaus oder Praxis", provider: "Krankenhaus oder Praxis", pharmacy: "Apotheke", lab: "Labor", insurer: "Versicherung", research: "Forschung", registry: "Register", other: "Organisation" },
+    kind: {
+      hospital: "Krankenhaus oder Praxis",
+      provider: "Krankenhaus oder Praxis",
+      pharmacy: "Apotheke",
+      lab: "Labor",
+      insurer: "Versicherung",
+      research: "Forschung",
+      registry: "Register",
+      other: "Organisation",
+    },
     may: "Was sie dürfen",
     mayRead: "lesen",
     mayWrite: "schreiben",
@@ -392,8 +411,6 @@ export const de: Dictionary = {
     title: "Anfrage",
     gone: "Diese Anfrage gibt es nicht mehr.",
     asks: "{who} möchte Teile Ihrer Akte lesen.",
-    forWhom: "{person}, {role}",
-    reason: "Warum",
     when: "Angefragt am {time}",
     narrow: "Nehmen Sie das Häkchen weg, wo Sie nicht teilen wollen.",
     care: "Daten Ihrer Behandlung vom {from} bis {to}",
@@ -429,7 +446,6 @@ export const de: Dictionary = {
     reason: "„{reason}“",
     count: "{times} nacheinander",
     unexplained: "Keine Begründung hinterlassen",
-    details: "Einzelheiten",
     entry: "Eintrag {entry}, Block {block}",
     seen: "Was zu sehen war",
     seenNone: "Es wurde nichts gezeigt.",
@@ -449,7 +465,14 @@ export const de: Dictionary = {
     erased: "Sie hatten es gesperrt",
   },
 
-  states: { "in-force": "In Kraft", "not-yet": "Noch nicht begonnen", revoked: "Beendet", expired: "Abgelaufen", "used-up": "Aufgebraucht", "parent-ended": "Mit einem anderen beendet" },
+  states: {
+    "in-force": "In Kraft",
+    "not-yet": "Noch nicht begonnen",
+    revoked: "Beendet",
+    expired: "Abgelaufen",
+    "used-up": "Aufgebraucht",
+    "parent-ended": "Mit einem anderen beendet",
+  },
 
   purposes: {
     TREAT: "Behandlung",
@@ -530,7 +553,6 @@ export const de: Dictionary = {
   },
 
   about: {
-    network: "Netz",
     members: "Mitglieder",
     home: "Dieser Browser fragt {name}. Das Mitglied leitet weiter und kann nichts lesen.",
     validators: "{n} Mitglieder ordnen die Blöcke und halten einen Teil des Netzschlüssels.",

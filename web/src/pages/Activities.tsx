@@ -2,10 +2,10 @@
 import { useState } from "preact/hooks";
 import { activity } from "../app/store.ts";
 import { fill, time, words } from "../i18n/index.ts";
-import type { Access } from "../vault/api.ts";
 import { Icon } from "../ui/Icon.tsx";
 import { Button, Empty, Title, Toggles } from "../ui/parts.tsx";
 import { Upto } from "../ui/Upto.tsx";
+import type { Access } from "../vault/api.ts";
 import { AccessRow } from "./activity/AccessRow.tsx";
 import { looks } from "./activity/looks.ts";
 import { useExport } from "./more/Export.tsx";

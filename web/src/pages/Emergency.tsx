@@ -17,7 +17,9 @@ function lines(): [string, string[]][] {
   const born = when(p?.birthDate);
   const tongue = p?.communication?.find((c) => c.preferred) ?? p?.communication?.[0];
   const code = tongue?.language.coding?.[0]?.code;
-  const blood = items.value.find((i) => i.fhir.resourceType === "Observation" && i.fhir.code?.coding?.some((c) => bloodGroups.includes(c.code ?? "")));
+  const blood = items.value.find(
+    (i) => i.fhir.resourceType === "Observation" && i.fhir.code?.coding?.some((c) => bloodGroups.includes(c.code ?? "")),
+  );
   const one = (s: string | undefined) => (s ? [s] : []);
   return [
     [w.name, one(p?.name?.[0]?.text ?? [...(p?.name?.[0]?.given ?? []), p?.name?.[0]?.family].filter(Boolean).join(" "))],
@@ -27,7 +29,12 @@ function lines(): [string, string[]][] {
     [w.blood, one(blood?.value)],
     [w.allergies, standing(items.value, "allergy").map((a) => [a.title, a.value].filter(Boolean).join(": "))],
     [w.conditions, standing(items.value, "condition").map((c) => c.title)],
-    [w.medicines, medicines(items.value).filter((m) => m.active).map((m) => [m.item.title, m.item.value].filter(Boolean).join(": "))],
+    [
+      w.medicines,
+      medicines(items.value)
+        .filter((m) => m.active)
+        .map((m) => [m.item.title, m.item.value].filter(Boolean).join(": ")),
+    ],
     [w.contacts, (p?.contact ?? []).map((c) => [c.name?.text ?? c.name?.family, c.telecom?.[0]?.value].filter(Boolean).join(" "))],
   ];
 }
@@ -68,7 +75,9 @@ export function Emergency() {
             ))}
         </dl>
         <p class="fine">{fill(w.as, { day: time(Date.now()) })}</p>
-        <div class={open ? "code" : "code printed"}><Code text={plain(card)} label={w.code} /></div>
+        <div class={open ? "code" : "code printed"}>
+          <Code text={plain(card)} label={w.code} />
+        </div>
       </div>
       <p class="hint unprinted">{w.warn}</p>
       <div class="stack unprinted">

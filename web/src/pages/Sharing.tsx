@@ -121,11 +121,17 @@ function BundleOf({ bundle: b, sharer: s, over }: { bundle: Bundle; sharer: Shar
       </p>
       <p class="row-chips">
         {b.purpose && <Chip>{fill(w.purpose, { purpose: purposeName(b.purpose) })}</Chip>}
-        {over ? <Chip icon="cross">{words.value.states[first.state]}</Chip> : <Chip>{b.until ? fill(w.until, { day: time(b.until) }) : w.untilStopped}</Chip>}
+        {over ? (
+          <Chip icon="cross">{words.value.states[first.state]}</Chip>
+        ) : (
+          <Chip>{b.until ? fill(w.until, { day: time(b.until) }) : w.untilStopped}</Chip>
+        )}
         {first.uses > 0 && <Chip>{fill(w.uses, { used, of: first.uses })}</Chip>}
       </p>
       {reads && (
-        <p class="row-more">{opened > 0 ? fill(w.opened, { times: count(words.value.common.times, opened), day: time(last, "minute") }) : w.openedNever}</p>
+        <p class="row-more">
+          {opened > 0 ? fill(w.opened, { times: count(words.value.common.times, opened), day: time(last, "minute") }) : w.openedNever}
+        </p>
       )}
       {b.label && (
         <p class="row-more">
@@ -152,7 +158,13 @@ function BundleOf({ bundle: b, sharer: s, over }: { bundle: Bundle; sharer: Shar
         </div>
       )}
       {asked && (
-        <Stop title={say(w.stopTitle, { who: <bdi>{partyName(s.party)}</bdi> })} why={w.stopWhy} act={w.stopDo} stop={() => vault.stop({ grants: b.grants.map((g) => g.id) })} close={() => setAsked(false)} />
+        <Stop
+          title={say(w.stopTitle, { who: <bdi>{partyName(s.party)}</bdi> })}
+          why={w.stopWhy}
+          act={w.stopDo}
+          stop={() => vault.stop({ grants: b.grants.map((g) => g.id) })}
+          close={() => setAsked(false)}
+        />
       )}
     </div>
   );
@@ -186,7 +198,9 @@ function StopAll() {
       <Button tone="danger" onClick={() => setAsked(true)}>
         {w.stopAll}
       </Button>
-      {asked && <Stop title={w.stopAllTitle} why={w.stopAllWhy} act={w.stopAllDo} stop={() => vault.stopAll()} close={() => setAsked(false)} />}
+      {asked && (
+        <Stop title={w.stopAllTitle} why={w.stopAllWhy} act={w.stopAllDo} stop={() => vault.stopAll()} close={() => setAsked(false)} />
+      )}
     </div>
   );
 }

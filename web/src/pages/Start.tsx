@@ -1,11 +1,12 @@
 /** Before a record is open: new, recovered from 24 words, unlock, recovery kit, and the first writing to the ledger. */
-import { Heading } from "../ui/Heading.tsx";
+
 import { useEffect, useState } from "preact/hooks";
 import { explain, network, progress, refresh, settle, state, vault } from "../app/store.ts";
 import { count, fill, words } from "../i18n/index.ts";
-import type { State } from "../vault/api.ts";
+import { Heading } from "../ui/Heading.tsx";
 import { Icon } from "../ui/Icon.tsx";
 import { Button, Passphrase } from "../ui/parts.tsx";
+import type { State } from "../vault/api.ts";
 import { Form, Steps } from "./start/Form.tsx";
 import { Kit } from "./start/Kit.tsx";
 import { Unlock } from "./start/Unlock.tsx";
@@ -83,7 +84,14 @@ function Fresh({ back }: { back(): void }) {
   const [pass, setPass] = useState("");
   const [error, busy, attempt] = useAttempt();
   return (
-    <Form title={w.passTitle} why={w.passWhy} back={back} submit={() => attempt(() => vault.create({ passphrase: pass }))} act={w.passMake} busy={busy}>
+    <Form
+      title={w.passTitle}
+      why={w.passWhy}
+      back={back}
+      submit={() => attempt(() => vault.create({ passphrase: pass }))}
+      act={w.passMake}
+      busy={busy}
+    >
       <Passphrase label={w.pass} hint={w.passHint} value={pass} set={setPass} error={error} fresh />
     </Form>
   );
@@ -95,7 +103,15 @@ function Recover({ back }: { back(): void }) {
   const [pass, setPass] = useState("");
   const [error, busy, attempt] = useAttempt();
   return (
-    <Form title={w.wordsTitle} why={w.wordsWhy} back={back} submit={() => attempt(() => vault.recover({ words: typed, passphrase: pass }))} act={w.wordsOpen} busy={busy} error={error}>
+    <Form
+      title={w.wordsTitle}
+      why={w.wordsWhy}
+      back={back}
+      submit={() => attempt(() => vault.recover({ words: typed, passphrase: pass }))}
+      act={w.wordsOpen}
+      busy={busy}
+      error={error}
+    >
       <div class="field">
         <label for="kit-words">{w.words}</label>
         <textarea

@@ -108,7 +108,12 @@ function Table({ series: s }: { series: Series }) {
               <Value text={i.value} /> <FlagChip flag={i.flag} />
             </td>
             <td>
-              <bdi>{i.parts.map((p) => p.range).filter(Boolean).join(" / ")}</bdi>
+              <bdi>
+                {i.parts
+                  .map((p) => p.range)
+                  .filter(Boolean)
+                  .join(" / ")}
+              </bdi>
             </td>
           </tr>
         ))}

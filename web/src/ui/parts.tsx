@@ -1,11 +1,12 @@
 /** The small parts that pages are made of. */
-import { Heading } from "./Heading.tsx";
+
 import type { ComponentChildren, TargetedInputEvent, TargetedMouseEvent } from "preact";
 import { useId, useState } from "preact/hooks";
 import { go } from "../app/route.ts";
 import type { View } from "../app/views.ts";
 import type { Flag } from "../fhir/measure.ts";
 import { words } from "../i18n/index.ts";
+import { Heading } from "./Heading.tsx";
 import { Icon, type IconName } from "./Icon.tsx";
 
 /** The page's one heading. It takes the focus when the person comes here. */
@@ -37,7 +38,18 @@ export function Part({ title, children, action }: { title: ComponentChildren; ch
 }
 
 /** A link to a view of the app. */
-export function Go({ to, of, children, ...rest }: { to: View; of?: string; children: ComponentChildren; class?: string; "aria-current"?: "page" | undefined }) {
+export function Go({
+  to,
+  of,
+  children,
+  ...rest
+}: {
+  to: View;
+  of?: string;
+  children: ComponentChildren;
+  class?: string;
+  "aria-current"?: "page" | undefined;
+}) {
   const follow = (e: TargetedMouseEvent<HTMLAnchorElement>) => {
     if (e.ctrlKey || e.metaKey || e.shiftKey || e.button !== 0) return;
     e.preventDefault();
@@ -51,7 +63,21 @@ export function Go({ to, of, children, ...rest }: { to: View; of?: string; child
 }
 
 /** A line of a list that leads somewhere. */
-export function RowLink({ to, of, icon, title, more, end }: { to: View; of?: string; icon?: IconName; title: ComponentChildren; more?: ComponentChildren; end?: ComponentChildren }) {
+export function RowLink({
+  to,
+  of,
+  icon,
+  title,
+  more,
+  end,
+}: {
+  to: View;
+  of?: string;
+  icon?: IconName;
+  title: ComponentChildren;
+  more?: ComponentChildren;
+  end?: ComponentChildren;
+}) {
   return (
     <li>
       <Go to={to} class="row" {...(of === undefined ? {} : { of })}>
@@ -82,7 +108,14 @@ export function Value({ text }: { text: string }) {
   );
 }
 
-const flagIcons: Record<Exclude<Flag, "">, IconName> = { high: "up", low: "down", "critical-high": "up", "critical-low": "down", abnormal: "diamond", normal: "check" };
+const flagIcons: Record<Exclude<Flag, "">, IconName> = {
+  high: "up",
+  low: "down",
+  "critical-high": "up",
+  "critical-low": "down",
+  abnormal: "diamond",
+  normal: "check",
+};
 
 /** Shape and word; colour only adds to them. */
 export function FlagChip({ flag }: { flag: Flag }) {
@@ -104,11 +137,23 @@ export function Chip({ icon, tone, children }: { icon?: IconName; tone?: "calm" 
   );
 }
 
-type ButtonProps = { children: ComponentChildren; tone?: "main" | "quiet" | "danger"; icon?: IconName; busy?: boolean; type?: "button" | "submit"; onClick?: () => void };
+type ButtonProps = {
+  children: ComponentChildren;
+  tone?: "main" | "quiet" | "danger";
+  icon?: IconName;
+  busy?: boolean;
+  type?: "button" | "submit";
+  onClick?: () => void;
+};
 
 export function Button({ children, tone, icon, busy, type, onClick }: ButtonProps) {
   return (
-    <button type={type ?? "button"} class={`button ${tone ?? "quiet"}`} aria-disabled={busy ? "true" : undefined} onClick={() => !busy && onClick?.()}>
+    <button
+      type={type ?? "button"}
+      class={`button ${tone ?? "quiet"}`}
+      aria-disabled={busy ? "true" : undefined}
+      onClick={() => !busy && onClick?.()}
+    >
       {icon && <Icon name={icon} />}
       {busy ? words.value.common.working : children}
     </button>
@@ -190,7 +235,17 @@ export function Check({ label, on, set }: { label: ComponentChildren; on: boolea
   );
 }
 
-export function Choice<T extends string | number>({ title, value, set, options }: { title: string; value: T; set(v: T): void; options: { value: T; label: ComponentChildren }[] }) {
+export function Choice<T extends string | number>({
+  title,
+  value,
+  set,
+  options,
+}: {
+  title: string;
+  value: T;
+  set(v: T): void;
+  options: { value: T; label: ComponentChildren }[];
+}) {
   const name = useId();
   return (
     <fieldset class="choice">
@@ -206,7 +261,17 @@ export function Choice<T extends string | number>({ title, value, set, options }
 }
 
 /** Buttons of which one, or any number, is pressed. */
-export function Toggles<T extends string>({ title, options, on, press }: { title: string; options: { value: T; label: string }[]; on(v: T): boolean; press(v: T): void }) {
+export function Toggles<T extends string>({
+  title,
+  options,
+  on,
+  press,
+}: {
+  title: string;
+  options: { value: T; label: string }[];
+  on(v: T): boolean;
+  press(v: T): void;
+}) {
   return (
     <fieldset class="toggles">
       <legend class="unseen">{title}</legend>

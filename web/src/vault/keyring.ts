@@ -7,13 +7,9 @@
  */
 
 import { type Bytes, concat, random, utf8, wipe } from "./bytes.ts";
+import { aes, openWith, type Sealed, sealWith } from "./crypto/aes.ts";
 import { secretOf } from "./crypto/derive.ts";
 import { fail } from "./failure.ts";
-
-export interface Sealed {
-  nonce: Bytes;
-  cipher: Bytes;
-}
 
 export interface PassphraseWay {
   salt: Bytes;
@@ -43,26 +39,6 @@ export interface Ring {
 const cost = { passes: 2, memory: 46 << 10, lanes: 1 };
 const most = { passes: 16, memory: 1 << 20 };
 export const leastPassphrase = 12; // characters
-
-async function aes(raw: Bytes): Promise<CryptoKey> {
-  const key = await crypto.subtle.importKey("raw", raw, "AES-GCM", false, ["encrypt", "decrypt"]);
-  wipe(raw);
-  return key;
-}
-
-async function sealWith(key: CryptoKey, aad: Bytes, plain: Bytes): Promise<Sealed> {
-  const nonce = random(12);
-  const cipher = await crypto.subtle.encrypt({ name: "AES-GCM", iv: nonce, additionalData: aad }, key, plain);
-  return { nonce, cipher: new Uint8Array(cipher) };
-}
-
-async function openWith(key: CryptoKey, aad: Bytes, s: Sealed): Promise<Bytes | null> {
-  try {
-    return new Uint8Array(await crypto.subtle.decrypt({ name: "AES-GCM", iv: s.nonce, additionalData: aad }, key, s.cipher));
-  } catch {
-    return null;
-  }
-}
 
 const aadOf = (use: string, network: Bytes): Bytes => concat(utf8(`vitalog/v1/portal/${use}`), network);
 

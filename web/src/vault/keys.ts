@@ -4,6 +4,7 @@
  */
 
 import { type Bytes, hex, sha256 } from "./bytes.ts";
+import { aes } from "./crypto/aes.ts";
 import { type Secret, secretOf } from "./crypto/derive.ts";
 import { type Signer, signerOf } from "./crypto/ed25519.ts";
 import { type Decapsulator, decapsulatorOf } from "./crypto/xwing.ts";
@@ -34,6 +35,8 @@ export interface SectionKeys {
 export interface Patient {
   network: Bytes;
   chart: string; // the logical id of the Patient resource
+  /** For what this browser keeps for itself (spec/browser.md). */
+  local: CryptoKey;
   section(s: SectionName): Promise<SectionKeys>;
 }
 
@@ -43,6 +46,7 @@ export async function patientOf(network: Bytes, root: Bytes, native = true): Pro
   const sections = new Map<SectionName, Promise<SectionKeys>>();
   return {
     network,
+    local: await aes(await secret.derive("vitalog/v1/portal/local", new Uint8Array(0))),
     chart: uuid(await secret.derive("vitalog/v1/chart", new Uint8Array(0))),
     section: (s) => {
       const keys = sections.get(s) ?? sectionKeys(network, secret, s, native);

@@ -40,9 +40,9 @@ describe.skipIf(home === "")("the vault on a running network", () => {
       left.push(...bytesIn([key, value]));
       return map.put(table, key, value);
     },
-    putAll: (table, rows) => {
+    cache: (table, rows) => {
       left.push(...bytesIn(rows));
-      return map.putAll(table, rows);
+      return map.cache(table, rows);
     },
   };
   const { vault, notices } = start(store, async (url, init) => {

@@ -3,7 +3,7 @@
  * serves tests. Nothing in it is plaintext but the genesis and settings, which name no patient.
  */
 
-import { fail } from "./failure.ts";
+import { fail, kindOf } from "./failure.ts";
 
 export const tables = ["state", "logs", "blobs", "records"] as const;
 export type Table = (typeof tables)[number];
@@ -12,8 +12,10 @@ export interface Store {
   get<T>(table: Table, key: string): Promise<T | undefined>;
   /** In their order; all in one go. */
   getAll<T>(table: Table, keys: string[]): Promise<(T | undefined)[]>;
+  /** It is durable, or a failure. */
   put(table: Table, key: string, value: unknown): Promise<void>;
-  putAll(table: Table, rows: [key: string, value: unknown][]): Promise<void>;
+  /** For what can be fetched again: where the browser has no room, it isn't kept. */
+  cache(table: Table, rows: [key: string, value: unknown][]): Promise<void>;
   clear(): Promise<void>;
 }
 
@@ -25,7 +27,7 @@ export function memoryStore(): Store {
     get: async (table, key) => get(table, key),
     getAll: async <T>(table: Table, keys: string[]) => keys.map((k) => get<T>(table, k)),
     put: async (table, key, value) => put(table, key, value),
-    putAll: async (table, rows) => {
+    cache: async (table, rows) => {
       for (const [key, value] of rows) put(table, key, value);
     },
     clear: async () => all.clear(),
@@ -60,6 +62,7 @@ export function browserStore(factory: IDBFactory = indexedDB): Store {
         tx.oncomplete = () => resolve();
         tx.onabort = () => reject(tx.error);
       });
+      over.catch(() => undefined); // told by the request that failed
       const out = await work(tx);
       await over;
       return out;
@@ -73,7 +76,13 @@ export function browserStore(factory: IDBFactory = indexedDB): Store {
     get: async <T>(table: Table, key: string) => (await rows<T | undefined>(table, "readonly", (o) => [o.get(key)]))[0],
     getAll: <T>(table: Table, keys: string[]) => rows<T | undefined>(table, "readonly", (o) => keys.map((k) => o.get(k))),
     put: async (table, key, value) => void (await rows(table, "readwrite", (o) => [o.put(value, key)])),
-    putAll: async (table, list) => void (await rows(table, "readwrite", (o) => list.map(([k, value]) => o.put(value, k)))),
+    cache: async (table, list) => {
+      try {
+        if (list.length > 0) await rows(table, "readwrite", (o) => list.map(([k, value]) => o.put(value, k)));
+      } catch (e) {
+        if (kindOf(e) !== "damaged") throw e;
+      }
+    },
     clear: () =>
       within([...tables], "readwrite", async (tx) => void (await Promise.all(tables.map((t) => done(tx.objectStore(t).clear()))))),
   };

@@ -1,9 +1,9 @@
 /** One look into the record: who, from where, at what, why, and with what result. */
 import { itemsByKey } from "../../app/store.ts";
 import { count, fill, list, say, time, words } from "../../i18n/index.ts";
-import type { Access, Party } from "../../vault/api.ts";
 import { Icon } from "../../ui/Icon.tsx";
 import { Chip, Go } from "../../ui/parts.tsx";
+import type { Access, Party } from "../../vault/api.ts";
 import { type Look, recordsOf, sectionsOf } from "./looks.ts";
 
 export function partyName(p: Party): string {
@@ -12,7 +12,8 @@ export function partyName(p: Party): string {
 }
 
 /** A purpose in the person's language; one that is new here stays its code. */
-export const purposeName = (code: string): string => (code in words.value.purposes ? words.value.purposes[code as keyof typeof words.value.purposes] : code);
+export const purposeName = (code: string): string =>
+  code in words.value.purposes ? words.value.purposes[code as keyof typeof words.value.purposes] : code;
 
 const refused = (r: Access) => r.outcome !== "allowed";
 
@@ -34,9 +35,15 @@ export function AccessRow({ look, seen }: { look: Look; seen?: boolean }) {
         <p class="row-more">
           <bdi>{[r.machine ? "" : r.role, where].filter(Boolean).join(" · ")}</bdi>
         </p>
-        <p>{say(refused(r) ? w.tried : r.further ? w.further : w.read, { what, section: list(sectionsOf(look).map((s) => words.value.sections[s])) })}</p>
+        <p>
+          {say(refused(r) ? w.tried : r.further ? w.further : w.read, {
+            what,
+            section: list(sectionsOf(look).map((s) => words.value.sections[s])),
+          })}
+        </p>
         <p class="row-more">
-          {r.reason ? <bdi>{fill(w.reason, { reason: r.reason })}</bdi> : null} {r.purpose ? fill(w.for, { purpose: purposeName(r.purpose) }) : w.unexplained}
+          {r.reason ? <bdi>{fill(w.reason, { reason: r.reason })}</bdi> : null}{" "}
+          {r.purpose ? fill(w.for, { purpose: purposeName(r.purpose) }) : w.unexplained}
         </p>
         <p class="row-chips">
           {r.purpose === "ETREAT" && (

@@ -44,6 +44,10 @@ test("another person, result, reason or minute is another look", () => {
 });
 
 test("software's looks are folded however long they took, a refused one stands alone", () => {
-  const all = looks([row("vitals", 9e8, { machine: true }), row("labs", 1e8, { machine: true }), row("labs", 1e7, { machine: true, outcome: "expired" })]);
+  const all = looks([
+    row("vitals", 9e8, { machine: true }),
+    row("labs", 1e8, { machine: true }),
+    row("labs", 1e7, { machine: true, outcome: "expired" }),
+  ]);
   expect(all.map((l) => l.rows.length)).toEqual([2, 1]);
 });

@@ -2,9 +2,9 @@
 import { useState } from "preact/hooks";
 import { explain, vault } from "../../app/store.ts";
 import { fill, time, words } from "../../i18n/index.ts";
-import type { Proof, Version } from "../../vault/api.ts";
 import { Icon } from "../../ui/Icon.tsx";
 import { Button } from "../../ui/parts.tsx";
+import type { Proof, Version } from "../../vault/api.ts";
 
 export function ProofOf({ version: v }: { version: Version }) {
   const w = words.value.item;

@@ -2,8 +2,8 @@
 import { useEffect, useState } from "preact/hooks";
 import { network } from "../../app/store.ts";
 import { fill, say, words } from "../../i18n/index.ts";
-import { Part, Title } from "../../ui/parts.tsx";
 import { Icon } from "../../ui/Icon.tsx";
+import { Part, Title } from "../../ui/parts.tsx";
 
 /** The SHA-256 of the manifest that this member shows. */
 async function release(): Promise<string> {

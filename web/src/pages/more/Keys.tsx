@@ -3,10 +3,10 @@ import { useState } from "preact/hooks";
 import { make, possible } from "../../app/passkey.ts";
 import { explain, settle, state, tell, vault } from "../../app/store.ts";
 import { count, fill, words } from "../../i18n/index.ts";
-import type { State } from "../../vault/api.ts";
 import { Icon } from "../../ui/Icon.tsx";
 import { Button, Choice, Field, Part, Passphrase, Title } from "../../ui/parts.tsx";
 import { Sheet } from "../../ui/Sheet.tsx";
+import type { State } from "../../vault/api.ts";
 import { WordList } from "../start/Kit.tsx";
 
 /** Does one thing to the keys and says what became of it. */
@@ -45,7 +45,11 @@ function Passkeys() {
     setBusy(true);
     const made = await make(name || words.value.app);
     if (!made) tell(w.passkeyNo, true);
-    else if (await change(w.passkeyAdded, () => vault.addPasskey({ id: made.id, name: name || words.value.app, salt: made.salt, prf: made.prf, passphrase: pass }))) {
+    else if (
+      await change(w.passkeyAdded, () =>
+        vault.addPasskey({ id: made.id, name: name || words.value.app, salt: made.salt, prf: made.prf, passphrase: pass }),
+      )
+    ) {
       setName("");
       setPass("");
     }
@@ -66,7 +70,12 @@ function Passkeys() {
               <span class="row-text">
                 <bdi>{p.name}</bdi>
               </span>
-              <button type="button" class="round" aria-label={fill(w.passkeyRemove, { name: p.name })} onClick={() => void change(w.passkeyRemoved, () => vault.removePasskey({ id: p.id }))}>
+              <button
+                type="button"
+                class="round"
+                aria-label={fill(w.passkeyRemove, { name: p.name })}
+                onClick={() => void change(w.passkeyRemoved, () => vault.removePasskey({ id: p.id }))}
+              >
                 <Icon name="cross" />
               </button>
             </li>
@@ -158,7 +167,12 @@ function AutoLock() {
   return (
     <Part title={w.lock}>
       <p class="quiet">{w.lockWhy}</p>
-      <Choice title={w.lock} value={now} set={(minutes) => void change(w.lockSaved, () => vault.setAutoLock({ minutes }))} options={[...options, { value: 0, label: w.lockNever }]} />
+      <Choice
+        title={w.lock}
+        value={now}
+        set={(minutes) => void change(w.lockSaved, () => vault.setAutoLock({ minutes }))}
+        options={[...options, { value: 0, label: w.lockNever }]}
+      />
     </Part>
   );
 }

@@ -26,14 +26,14 @@ export function CardPage() {
       {text && (
         <div class="card folds">
           <details>
-          <summary>{w.cardText}</summary>
-          <p>
-            <code dir="ltr">{text}</code>
-          </p>
-          <p class="quiet">{w.chart}</p>
-          <p>
-            <code dir="ltr">{state.value?.chart}</code>
-          </p>
+            <summary>{w.cardText}</summary>
+            <p>
+              <code dir="ltr">{text}</code>
+            </p>
+            <p class="quiet">{w.chart}</p>
+            <p>
+              <code dir="ltr">{state.value?.chart}</code>
+            </p>
           </details>
         </div>
       )}

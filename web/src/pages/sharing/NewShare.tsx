@@ -3,11 +3,11 @@ import { useEffect, useState } from "preact/hooks";
 import { replace } from "../../app/route.ts";
 import { grants, network, settled, vault } from "../../app/store.ts";
 import { words } from "../../i18n/index.ts";
-import type { Grant, SectionName } from "../../vault/api.ts";
 import { Button, Choice, Field, Title } from "../../ui/parts.tsx";
+import type { Grant, SectionName } from "../../vault/api.ts";
+import { clinicalSections } from "../../vault/names.ts";
 import { may, ordinary } from "./bundle.ts";
 import { changing, HowLong, type Long, Sections, Sentence, until } from "./terms.tsx";
-import { clinicalSections } from "../../vault/names.ts";
 
 type May = "read" | "write" | "both";
 const rights: Record<May, ("read" | "write")[]> = { read: ["read"], write: ["write"], both: ["read", "write"] };
@@ -26,8 +26,17 @@ interface Draft {
 /** A new one, or what the card that is changed says. */
 function draft(old: Grant[]): Draft {
   const g = old[0];
-  if (g?.to.kind !== "member") return { member: -1, may: "both", sections: new Set(ordinary), purpose: "TREAT", long: "ninety", asked: 0, label: "" };
-  return { member: g.to.number, may: may(g.rights), sections: new Set(old.map((x) => x.section)), purpose: g.purpose, long: g.until ? "asked" : "open", asked: g.until, label: g.label };
+  if (g?.to.kind !== "member")
+    return { member: -1, may: "both", sections: new Set(ordinary), purpose: "TREAT", long: "ninety", asked: 0, label: "" };
+  return {
+    member: g.to.number,
+    may: may(g.rights),
+    sections: new Set(old.map((x) => x.section)),
+    purpose: g.purpose,
+    long: g.until ? "asked" : "open",
+    asked: g.until,
+    label: g.label,
+  };
 }
 
 export function NewShare() {
@@ -64,9 +73,17 @@ export function NewShare() {
   if (review)
     return (
       <div class="page">
-        <Title key="review" back="/sharing">{w.reviewTitle}</Title>
+        <Title key="review" back="/sharing">
+          {w.reviewTitle}
+        </Title>
         <div class="card lead-card">
-          <Sentence who={who} may={{ read: w.mayRead, write: w.mayWrite, both: w.mayBoth }[d.may]} sections={sections} purpose={words.value.purposes[d.purpose as "TREAT"] ?? d.purpose} until={end} />
+          <Sentence
+            who={who}
+            may={{ read: w.mayRead, write: w.mayWrite, both: w.mayBoth }[d.may]}
+            sections={sections}
+            purpose={words.value.purposes[d.purpose as "TREAT"] ?? d.purpose}
+            until={end}
+          />
         </div>
         <div class="stack">
           <Button tone="main" busy={busy} onClick={() => void share()}>
@@ -109,7 +126,14 @@ export function NewShare() {
         ]}
       />
       <Sections of={clinicalSections} on={d.sections} set={(s) => set({ sections: s })} />
-      {old.length === 0 && <Choice title={w.why} value={d.purpose} set={(purpose) => set({ purpose })} options={choices.map((c) => ({ value: c as string, label: words.value.purposes[c] }))} />}
+      {old.length === 0 && (
+        <Choice
+          title={w.why}
+          value={d.purpose}
+          set={(purpose) => set({ purpose })}
+          options={choices.map((c) => ({ value: c as string, label: words.value.purposes[c] }))}
+        />
+      )}
       <HowLong value={d.long} set={(long) => set({ long })} asked={d.asked} />
       <Field label={w.note} hint={w.noteHint} value={d.label} set={(label) => set({ label })} />
       <p class="hint bad" role="alert">

@@ -3,9 +3,9 @@ import { useState } from "preact/hooks";
 import { place, replace } from "../../app/route.ts";
 import { requests, settled, vault } from "../../app/store.ts";
 import { fill, say, time, words } from "../../i18n/index.ts";
-import type { Request, SectionName } from "../../vault/api.ts";
 import { Button, Chip, Empty, Field, Title } from "../../ui/parts.tsx";
 import { Sheet } from "../../ui/Sheet.tsx";
+import type { Request, SectionName } from "../../vault/api.ts";
 import { partyName, purposeName } from "../activity/AccessRow.tsx";
 import { sensitive } from "./bundle.ts";
 import { HowLong, type Long, Sections, Sentence, until } from "./terms.tsx";
@@ -45,7 +45,9 @@ function Asked({ request: r }: { request: Request }) {
   if (step === "review")
     return (
       <div class="page">
-        <Title key="review" back="/sharing">{s.reviewTitle}</Title>
+        <Title key="review" back="/sharing">
+          {s.reviewTitle}
+        </Title>
         <div class="card lead-card">
           <Sentence who={who} may={s.mayRead} sections={sections} purpose={purposeName(r.purpose)} until={end} />
         </div>

@@ -31,7 +31,16 @@ export function sharers(grants: Grant[]): Sharer[] {
     const terms = `${g.purpose}|${[...g.rights].sort().join()}|${g.until}|${g.uses}|${g.everything}|${g.label}`;
     const b = s.bundles.find((x) => x.id === terms);
     if (b) b.grants.push(g);
-    else s.bundles.push({ id: terms, purpose: g.purpose, rights: g.rights, until: g.until, label: g.label, everything: g.everything, grants: [g] });
+    else
+      s.bundles.push({
+        id: terms,
+        purpose: g.purpose,
+        rights: g.rights,
+        until: g.until,
+        label: g.label,
+        everything: g.everything,
+        grants: [g],
+      });
   }
   return [...out.values()];
 }
@@ -46,4 +55,5 @@ export function unseen(grants: Grant[]): SectionName[] {
 export const sensitive: readonly SectionName[] = ["mental-health", "substance-use", "sexual-health", "hiv", "genetics"];
 export const ordinary: readonly SectionName[] = clinicalSections.filter((s) => !sensitive.includes(s));
 
-export const may = (rights: Grant["rights"]): "read" | "write" | "both" => (rights.includes("read") ? (rights.includes("write") ? "both" : "read") : "write");
+export const may = (rights: Grant["rights"]): "read" | "write" | "both" =>
+  rights.includes("read") ? (rights.includes("write") ? "both" : "read") : "write";

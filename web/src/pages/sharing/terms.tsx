@@ -1,22 +1,33 @@
 /** The parts of a decision: which sections, how long, and the one sentence that says what it comes to. */
 import { signal } from "@preact/signals";
 import { list, say, time, words } from "../../i18n/index.ts";
+import { Check, Choice } from "../../ui/parts.tsx";
 import type { SectionName } from "../../vault/api.ts";
 import { clinicalSections } from "../../vault/names.ts";
-import { Check, Choice } from "../../ui/parts.tsx";
 import { ordinary, sensitive } from "./bundle.ts";
 
 const day = 86_400_000;
 export type Long = "three" | "ninety" | "open" | "asked";
 
 /** The end of a preset, from now; 0 until it is stopped. */
-export const until = (l: Long, asked = 0): number => (l === "three" ? Date.now() + 3 * day : l === "ninety" ? Date.now() + 90 * day : l === "asked" ? asked : 0);
+export const until = (l: Long, asked = 0): number =>
+  l === "three" ? Date.now() + 3 * day : l === "ninety" ? Date.now() + 90 * day : l === "asked" ? asked : 0;
 
 /** Lists of sections in words; all of them have words of their own. */
 export const sectionsText = (all: readonly SectionName[]): string =>
-  clinicalSections.every((s) => all.includes(s)) ? words.value.sharing.everything : list(clinicalSections.filter((s) => all.includes(s)).map((s) => words.value.sections[s]));
+  clinicalSections.every((s) => all.includes(s))
+    ? words.value.sharing.everything
+    : list(clinicalSections.filter((s) => all.includes(s)).map((s) => words.value.sections[s]));
 
-export function Sections({ of, on, set }: { of: readonly SectionName[]; on: ReadonlySet<SectionName>; set(s: ReadonlySet<SectionName>): void }) {
+export function Sections({
+  of,
+  on,
+  set,
+}: {
+  of: readonly SectionName[];
+  on: ReadonlySet<SectionName>;
+  set(s: ReadonlySet<SectionName>): void;
+}) {
   const w = words.value.sharing;
   const press = (s: SectionName, yes: boolean) => {
     const next = new Set(on);
@@ -25,7 +36,9 @@ export function Sections({ of, on, set }: { of: readonly SectionName[]; on: Read
     set(next);
   };
   const boxes = (all: readonly SectionName[]) =>
-    all.filter((s) => of.includes(s)).map((s) => <Check key={s} label={words.value.sections[s]} on={on.has(s)} set={(yes) => press(s, yes)} />);
+    all
+      .filter((s) => of.includes(s))
+      .map((s) => <Check key={s} label={words.value.sections[s]} on={on.has(s)} set={(yes) => press(s, yes)} />);
   const apart = boxes(sensitive);
   return (
     <fieldset class="choice">

@@ -1,7 +1,8 @@
 /** The frame of the start page's forms, and of its moments of waiting. */
-import { Heading } from "../../ui/Heading.tsx";
+
 import type { ComponentChildren } from "preact";
 import { words } from "../../i18n/index.ts";
+import { Heading } from "../../ui/Heading.tsx";
 import { Icon } from "../../ui/Icon.tsx";
 import { Button } from "../../ui/parts.tsx";
 

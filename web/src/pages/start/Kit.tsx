@@ -1,10 +1,11 @@
 /** The recovery kit: 24 words on paper, and three of them typed back. The words are asked of the vault here and kept nowhere. */
-import { Heading } from "../../ui/Heading.tsx";
+
 import { useEffect, useState } from "preact/hooks";
 import { explain, vault } from "../../app/store.ts";
 import { fill, number, words } from "../../i18n/index.ts";
-import type { State } from "../../vault/api.ts";
+import { Heading } from "../../ui/Heading.tsx";
 import { Button, Field } from "../../ui/parts.tsx";
+import type { State } from "../../vault/api.ts";
 import { Form, Steps } from "./Form.tsx";
 
 /** Three places of 24, drawn anew each time, in order. */
@@ -86,9 +87,13 @@ export function Kit({ saved }: { saved(s: State): void }) {
       submit={() => void check()}
     >
       {places.map((p, i) => (
-        <Field key={p} label={fill(w.checkWord, { n: p })} value={typed[i] ?? ""} set={(v) => setTyped(places.map((_, j) => (j === i ? v : (typed[j] ?? ""))))} />
+        <Field
+          key={p}
+          label={fill(w.checkWord, { n: p })}
+          value={typed[i] ?? ""}
+          set={(v) => setTyped(places.map((_, j) => (j === i ? v : (typed[j] ?? ""))))}
+        />
       ))}
     </Form>
   );
 }
-

@@ -3,9 +3,9 @@ import { useState } from "preact/hooks";
 import { ask, possible } from "../../app/passkey.ts";
 import { settle, state, tell, vault } from "../../app/store.ts";
 import { fill, words } from "../../i18n/index.ts";
-import { failure } from "../../vault/failure.ts";
 import { Button, Passphrase } from "../../ui/parts.tsx";
 import { Sheet } from "../../ui/Sheet.tsx";
+import { failure } from "../../vault/failure.ts";
 import { useAttempt } from "../Start.tsx";
 import { Form } from "./Form.tsx";
 
@@ -23,7 +23,13 @@ export function Unlock() {
     });
   return (
     <>
-      <Form title={w.unlockTitle} why={w.unlockWhy} submit={() => attempt(() => vault.unlock({ passphrase: pass }))} act={w.unlock} busy={busy}>
+      <Form
+        title={w.unlockTitle}
+        why={w.unlockWhy}
+        submit={() => attempt(() => vault.unlock({ passphrase: pass }))}
+        act={w.unlock}
+        busy={busy}
+      >
         {passkeys.map((p) => (
           <Button key={p.id} icon="key" onClick={() => withPasskey(p.id, p.salt)}>
             <bdi>{fill(w.passkey, { name: p.name })}</bdi>

@@ -57,9 +57,24 @@ export function Trend({ series: s }: { series: Series }) {
   const px = (t: number) => edge.left + (from === to ? inner / 2 : ((t - from) / (to - from)) * inner);
   const py = (v: number) => edge.top + (1 - (v - y.low) / (y.high - y.low)) * (height - edge.top - edge.bottom);
   const said = (p: Stop) =>
-    [`${p.points.map((x) => number(x.value)).join("/")} ${s.unit}`, time(p.at), ...new Set(p.points.map((x) => (x.flag ? words.value.flags[x.flag] : "")))].filter(Boolean).join(", ");
+    [
+      `${p.points.map((x) => number(x.value)).join("/")} ${s.unit}`,
+      time(p.at),
+      ...new Set(p.points.map((x) => (x.flag ? words.value.flags[x.flag] : ""))),
+    ]
+      .filter(Boolean)
+      .join(", ");
   const move = (e: KeyboardEvent) => {
-    const to = { ArrowLeft: at - 1, ArrowDown: at - 1, ArrowRight: at + 1, ArrowUp: at + 1, Home: 0, End: all.length - 1, PageUp: at + 10, PageDown: at - 10 }[e.key];
+    const to = {
+      ArrowLeft: at - 1,
+      ArrowDown: at - 1,
+      ArrowRight: at + 1,
+      ArrowUp: at + 1,
+      Home: 0,
+      End: all.length - 1,
+      PageUp: at + 10,
+      PageDown: at - 10,
+    }[e.key];
     if (to === undefined) return;
     e.preventDefault();
     setAt(Math.max(0, Math.min(all.length - 1, to)));
@@ -72,7 +87,8 @@ export function Trend({ series: s }: { series: Series }) {
   return (
     <div class="trend" dir="ltr">
       <p class="trend-said" aria-hidden="true" dir={language.value === "ar" ? "rtl" : "ltr"}>
-        <Value text={`${here.points.map((x) => number(x.value)).join("/")} ${s.unit}`.trim()} /> <span class="row-more">{time(here.at)}</span>{" "}
+        <Value text={`${here.points.map((x) => number(x.value)).join("/")} ${s.unit}`.trim()} />{" "}
+        <span class="row-more">{time(here.at)}</span>{" "}
         {[...new Set(here.points.map((x) => x.flag))].map((f) => (
           <FlagChip key={f} flag={f} />
         ))}
@@ -94,7 +110,13 @@ export function Trend({ series: s }: { series: Series }) {
       >
         <svg width={width} height={height} viewBox={`0 0 ${width} ${height}`} aria-hidden="true" focusable="false">
           {s.low !== null || s.high !== null ? (
-            <rect class="band" x={edge.left} width={inner} y={py(s.high ?? y.high)} height={Math.max(0, py(s.low ?? y.low) - py(s.high ?? y.high))} />
+            <rect
+              class="band"
+              x={edge.left}
+              width={inner}
+              y={py(s.high ?? y.high)}
+              height={Math.max(0, py(s.low ?? y.low) - py(s.high ?? y.high))}
+            />
           ) : null}
           {y.ticks.map((v) => (
             <g key={v}>
@@ -105,14 +127,22 @@ export function Trend({ series: s }: { series: Series }) {
             </g>
           ))}
           {ticks.map((t, i) => (
-            <text key={t} x={px(t)} y={height - 6} text-anchor={ticks.length === 1 ? "middle" : i === 0 ? "start" : i === ticks.length - 1 ? "end" : "middle"}>
+            <text
+              key={t}
+              x={px(t)}
+              y={height - 6}
+              text-anchor={ticks.length === 1 ? "middle" : i === 0 ? "start" : i === ticks.length - 1 ? "end" : "middle"}
+            >
               {time(t, to - from > 60 * 86_400_000 ? "month" : "day")}
             </text>
           ))}
           <path class="cursor" d={`M${px(here.at)} ${edge.top}V${height - edge.bottom}`} />
           {s.lines.map((l, i) => (
             <g key={l.name} class={i === 0 ? "line" : "line second"}>
-              <path class="stroke" d={l.points.length > 1 ? `M${l.points.map((p) => `${px(p.at).toFixed(1)} ${py(p.value).toFixed(1)}`).join("L")}` : ""} />
+              <path
+                class="stroke"
+                d={l.points.length > 1 ? `M${l.points.map((p) => `${px(p.at).toFixed(1)} ${py(p.value).toFixed(1)}`).join("L")}` : ""}
+              />
               {l.points.map((p) => (
                 <path key={p.key} class={p.flag && p.flag !== "normal" ? "mark out" : "mark"} d={mark(p, px(p.at), py(p.value))} />
               ))}

@@ -25,13 +25,20 @@ async function contentOf(r: Bytes, h: Context, use: "encrypt" | "decrypt"): Prom
   return { key, context: contextHash(h) };
 }
 
-/** What opens the chunks of a record, for the owner of its log. */
-export async function byOwner(h: Header, owner: Decapsulator): Promise<Content> {
+const fits = (h: Header, r: Bytes): boolean => r.length === 32 && equal(commitment(r), h.com);
+
+/** The record's secret out of its owner lock. The caller hands it to contentBy, or wipes it. */
+export async function ownerSecret(h: Header, owner: Decapsulator): Promise<Bytes> {
   if (!h.owner) return fail("not-shared", "no owner lock: the log is in custody");
-  const r = await open(owner, info.owner, lockAad(h, lockKind.owner, 0), h.owner);
-  if (r.length !== 32 || !equal(commitment(r), h.com)) return fail("altered", "the key does not fit its commitment");
-  return contentOf(r, h, "decrypt");
+  return open(owner, info.owner, lockAad(h, lockKind.owner, 0), h.owner);
 }
+
+/** What opens the chunks of a record, by its secret, which is overwritten. */
+export async function contentBy(h: Header, r: Bytes): Promise<Content> {
+  return fits(h, r) ? contentOf(r, h, "decrypt") : fail("altered", "the key does not fit its commitment");
+}
+
+export const byOwner = async (h: Header, owner: Decapsulator): Promise<Content> => contentBy(h, await ownerSecret(h, owner));
 
 /** The content of a whole blob. */
 export async function openBlob(h: Header, c: Content, blob: Bytes): Promise<Bytes> {

@@ -3,12 +3,13 @@
 import { type Bytes, equal, sha256Large } from "../bytes.ts";
 import { isAttachment, openManifest, sumSize } from "../chart/content.ts";
 import { type Content as Cipher, chunkSize, openChunk } from "../envelope/chunks.ts";
-import { byOwner, openBlob } from "../envelope/envelope.ts";
+import { openBlob } from "../envelope/envelope.ts";
 import type { Header } from "../envelope/header.ts";
 import { fail } from "../failure.ts";
 import type { Recorded } from "../ledger/entry.ts";
 import type { SectionName } from "../names.ts";
-import { fetchRecords, headerOf, manifestOf, range, tailManifest } from "./open.ts";
+import { cipherOf, fetchRecords, headerOf } from "./kept.ts";
+import { manifestOf, range, tailManifest } from "./open.ts";
 import type { Session } from "./session.ts";
 import { logOf } from "./sync.ts";
 
@@ -23,7 +24,7 @@ export async function bytesOf(s: Session, section: SectionName, entry: number): 
   const h = headerOf(s, e, kept.header);
   if (h.compressed) return fail("invalid", "the record is no attachment");
   if (h.padded > most) return fail("invalid", `an attachment of more than ${most} bytes`);
-  const cipher = await byOwner(h, (await s.patient.section(section)).exchange);
+  const cipher = await cipherOf(s, h, (await s.patient.section(section)).exchange, (e.says as Recorded).record, kept);
   const plain = kept.blob ? await openBlob(h, cipher, kept.blob) : await openLarge(s, h, cipher);
   if (!isAttachment(plain[0])) return fail("invalid", "the record is no attachment");
   const manifest = kept.blob ? tailManifest(plain) : await manifestOf(s, h, cipher);

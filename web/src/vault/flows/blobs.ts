@@ -9,7 +9,7 @@ export async function blobOf(s: Session, hash: Bytes): Promise<Bytes> {
   const kept = await s.store.get<Bytes>("blobs", hex(hash));
   if (kept && equal(await sha256Large(kept), hash)) return kept;
   const b = await s.home.blob(hash);
-  await s.store.put("blobs", hex(hash), b);
+  await s.store.cache("blobs", [[hex(hash), b]]);
   return b;
 }
 
@@ -21,7 +21,7 @@ export async function gather(s: Session, hashes: Bytes[]): Promise<void> {
     const given = await s.home.blobs(lacking.slice(0, atOnce));
     const fits = await Promise.all(given.map(async (b, i) => equal(await sha256Large(b), lacking[i]!)));
     const fresh = given.flatMap((b, i): [string, Bytes][] => (fits[i] ? [[hex(lacking[i]!), b]] : []));
-    await s.store.putAll("blobs", fresh);
+    await s.store.cache("blobs", fresh);
     lacking = lacking.slice(given.length);
   }
 }

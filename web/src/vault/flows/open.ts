@@ -4,16 +4,17 @@
  */
 
 import type { Failure } from "../api.ts";
-import { type Bytes, equal, hex, sha256 } from "../bytes.ts";
+import { type Bytes, equal, hex } from "../bytes.ts";
 import { type Content, isAttachment, openContent, openManifest } from "../chart/content.ts";
 import { type Content as Cipher, chunkSize, openChunk, sealedSize } from "../envelope/chunks.ts";
-import { byOwner, openBlob } from "../envelope/envelope.ts";
-import { checkHeader, decodeHeader, type Header } from "../envelope/header.ts";
+import { openBlob } from "../envelope/envelope.ts";
+import type { Header } from "../envelope/header.ts";
 import { fail, kindOf } from "../failure.ts";
 import type { Recorded } from "../ledger/entry.ts";
 import type { SectionName } from "../names.ts";
 import { times } from "../wire.ts";
 import { blobOf } from "./blobs.ts";
+import { cipherOf, fetchRecords, headerOf, type Kept, nameOf } from "./kept.ts";
 import { each, type Session } from "./session.ts";
 import type { Placed, ProvenLog } from "./sync.ts";
 
@@ -29,13 +30,7 @@ export interface Unopened {
   why: Failure | "unknown-author";
 }
 
-/** A record as the browser keeps it. */
-interface Kept {
-  header: Bytes;
-  blob: Bytes | null; // null: too large to come along
-}
-
-const [atOnce, batchSize] = [3, 128];
+const [atOnce, batchSize, told] = [3, 128, 16];
 
 export const placeOfEntry = (e: { log: Bytes; number: number }): string => `${hex(e.log)}/${e.number}`;
 
@@ -53,11 +48,14 @@ export async function openRecords(s: Session, logs: ProvenLog[]): Promise<{ open
   let done = 0;
   await each(batches, atOnce, async ({ section, log, entries }) => {
     const kept = await fetchRecords(s, log, entries);
+    const known = kept.map((k) => k?.secret);
     for (const [i, entry] of entries.entries()) {
       const why = await openInto(s, section, entry, kept[i]);
       if (why) unopened.push({ section, entry, why });
-      s.progress({ step: "records", done: ++done, of });
+      if (++done % told === 0 || done === of) s.progress({ step: "records", done, of });
     }
+    const learnt = entries.flatMap((e, i): [string, Kept][] => (kept[i]?.secret && !known[i] ? [[nameOf(e), kept[i]]] : []));
+    await s.store.cache("records", learnt);
   });
   const opened = all.flatMap(({ entries }) => entries.flatMap((e) => s.opened.get(placeOfEntry(e)) ?? []));
   return { opened, unopened };
@@ -76,52 +74,12 @@ async function openInto(s: Session, section: SectionName, entry: Placed, kept: K
   }
 }
 
-/** Headers and ciphertext from the browser or the home member: what the browser keeps was held against the ledger when it came. */
-export async function fetchRecords(s: Session, log: Bytes, entries: Placed[]): Promise<(Kept | undefined)[]> {
-  const ids = entries.map((e) => hex((e.says as Recorded).record));
-  const out = await s.store.getAll<Kept>("records", ids);
-  let lacking = entries.map((_, i) => i).filter((i) => !out[i]);
-  while (lacking.length > 0) {
-    const given = await s.home.records(
-      log,
-      lacking.map((i) => (entries[i]!.says as Recorded).record),
-    );
-    const fresh: [string, Kept][] = [];
-    given.forEach(({ header, blob }, n) => {
-      const i = lacking[n]!;
-      if (header.length === 0) return;
-      out[i] = { header, blob: blob.length > 0 ? blob : null };
-      if (fits(s, entries[i]!, out[i])) fresh.push([ids[i]!, out[i]]);
-    });
-    await s.store.putAll("records", fresh);
-    lacking = lacking.slice(given.length);
-  }
-  return out;
-}
-
-/** Whether a record is the one that the ledger committed to. What isn't is not kept, so that it is asked for again. */
-function fits(s: Session, e: Placed, k: Kept): boolean {
-  try {
-    headerOf(s, e, k.header);
-  } catch {
-    return false;
-  }
-  return k.blob === null || equal(sha256(k.blob), (e.says as Recorded).blob);
-}
-
-export function headerOf(s: Session, e: Placed, encoded: Bytes): Header {
-  const { record, core, blob } = e.says as Recorded;
-  const h = decodeHeader(encoded);
-  checkHeader(h, s.genesis.network, { log: e.log, record, writer: e.signer, core, blob });
-  return h;
-}
-
 /** The content, or null if its author is neither a member nor the writer of the entry. */
 async function openOne(s: Session, section: SectionName, e: Placed, k: Kept): Promise<Content | null> {
   const rec = e.says as Recorded;
   const keys = await s.patient.section(section);
   const header = headerOf(s, e, k.header);
-  const content = await contentOf(s, header, await byOwner(header, keys.exchange), rec, k.blob);
+  const content = await contentOf(s, header, await cipherOf(s, header, keys.exchange, rec.record, k), rec, k.blob);
   const a = content.author;
   // A device or the patient, who are no members: nothing else that is said of the author counts.
   if (equal(a.key, e.signer)) return { ...content, author: { key: a.key, member: "", practitioner: "", name: "", role: "" } };
@@ -171,7 +129,7 @@ async function keptChunk(s: Session, h: Header, i: number): Promise<Bytes> {
   const kept = await s.store.get<Bytes>("blobs", key);
   if (kept) return kept;
   const b = await range(s, h, i, i + 1);
-  await s.store.put("blobs", key, b);
+  await s.store.cache("blobs", [[key, b]]);
   return b;
 }
 

@@ -113,7 +113,7 @@ async function keep(s: Session, l: ProvenLog, receipt: Bytes, raw: { block: numb
     blocks: [...(old?.blocks ?? []), ...raw.map((e) => e.block)],
     entries: [...(old?.entries ?? []), ...raw.map((e) => e.encoded)],
   };
-  await s.store.put("logs", key, kept);
+  await s.store.cache("logs", [[key, kept]]);
 }
 
 /** What is kept of a log, if it proves. What doesn't is fetched anew. */
