@@ -72,6 +72,7 @@ func TestAPatientsFirstDayInABrowser(t *testing.T) {
 		Found, Seen, Complaints                                       []string
 		Cursor, Left                                                  bool
 		Rows                                                          int
+		Came                                                          map[string]int // ms until it showed by itself
 	}
 	if err := json.Unmarshal(said, &got); err != nil {
 		t.Fatalf("%v\n%s", err, said)
@@ -85,6 +86,10 @@ func TestAPatientsFirstDayInABrowser(t *testing.T) {
 	if !strings.Contains(got.Sentence, "Member 0 may read and write") || !strings.HasPrefix(got.Shared, "Member 0") {
 		t.Errorf("shared: %q, %q", got.Sentence, got.Shared)
 	}
+	if len(got.Came) != 2 {
+		t.Errorf("of a request and an access only these showed by themselves: %v", got.Came)
+	}
+	t.Logf("until it showed, in ms: %v", got.Came)
 	if len(got.Found) == 0 || !slices.Contains(got.Found, "Lisinopril 10 mg") || got.Rows < 10 || !got.Cursor {
 		t.Errorf("search found %q, the table has %d rows, the cursor moves: %v", got.Found, got.Rows, got.Cursor)
 	}
