@@ -4,8 +4,8 @@ import type { Notice, Vault } from "./api.ts";
 import { failure, kindOf } from "./failure.ts";
 import type { FromWorker, ToWorker } from "./remote.ts";
 
-/** Calls that pages make by themselves: they keep nobody's vault open. */
-const unattended: (keyof Vault)[] = ["state", "sync"];
+/** Calls that pages make by themselves, to show what came: they keep nobody's vault open. */
+const unattended: (keyof Vault)[] = ["state", "sync", "record", "activity", "requests", "grants"];
 
 /** What serve needs of a worker's scope. */
 export interface Scope {
