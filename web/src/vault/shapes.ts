@@ -25,7 +25,7 @@ export interface State {
   passkeys: Passkey[];
   kitSaved: boolean; // the words were opened once and confirmed
   enrolled: boolean;
-  autoLock: number; // minutes without a call, other than those that only show (state, sync, record, activity, requests, grants), until the vault locks; 0: never
+  autoLock: number; // minutes without a call, but for those that show what there is, until the vault locks; 0: never
   chart: string; // the chart's id, "" unless open
 }
 
