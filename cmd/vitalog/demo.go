@@ -68,7 +68,6 @@ func (p *program) introduce(d *demo.Demo) {
 		rows = append(rows, []string{m.Title, m.Name, m.API + "/fhir"})
 	}
 	p.table(rows)
-	p.print("\nThe patients' app is at %s: anybody can begin a record there, and 'vitalog key words' tells the words that open Maria's.", d.State.Members[demo.Number(demo.Pharmacy)].API)
 	if at := d.Nodes[demo.Number(demo.StElena)].Config.HL7; at != "" {
 		p.print("\n%s takes HL7 v2 messages over MLLP: %s", d.State.Members[demo.Number(demo.StElena)].Title, at)
 	}
@@ -77,7 +76,7 @@ func (p *program) introduce(d *demo.Demo) {
 			p.print("\n%s, who does not exist, keeps her own keys: --app %s, chart %s. Her app in a browser:", s.Name, s.App, s.Chart)
 			p.print("  app        %s", d.State.Members[demo.Number(demo.Pharmacy)].API)
 			p.print("  24 words   vitalog key words%s --app %s --yes", place, s.App)
-			p.print("  There choose \"I have 24 words\". SYNTHETIC: never type words of a real person's there.")
+			p.print("  There choose \"I have 24 words\", or begin a record of your own. SYNTHETIC: never type words of a real person's there.")
 		}
 	}
 	p.print(`
