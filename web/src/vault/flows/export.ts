@@ -9,9 +9,7 @@ const atOnce = 6;
 
 /** Each resource's bytes as a reader answers them: the Bundle is put together as text, so that 0.0 stays 0.0. */
 export function bundle(c: Chart): Blob {
-  const entries = c.resources
-    .filter((r) => r.current.json !== "")
-    .map((r) => `{"fullUrl":${JSON.stringify(r.key)},"resource":${r.current.json}}`);
+  const entries = c.resources.filter((r) => r.current.json !== "").map((r) => `{"resource":${r.current.json}}`);
   const head = `{"resourceType":"Bundle","type":"collection","timestamp":${JSON.stringify(new Date(c.upTo).toISOString())},"entry":[`;
   return new Blob([`${head}${entries.join(",\n")}]}`], { type: "application/fhir+json" });
 }
