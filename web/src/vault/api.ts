@@ -109,8 +109,9 @@ export interface Vault {
   /** Blocks the record of a version for everybody else, for ever. */
   erase(o: { section: SectionName; entries: number[] }): Promise<Final>;
 
-  /** All resources as a FHIR Bundle (collection), or the whole log of accesses with entries and receipts, as JSON. */
+  /** All resources as a FHIR Bundle (collection). */
   exportRecord(): Promise<Blob>;
+  /** Every access with its receipt as JSON Lines, which `vitalog verify receipt` checks offline. */
   exportActivity(): Promise<Blob>;
 }
 

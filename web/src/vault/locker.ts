@@ -46,8 +46,6 @@ export interface Locker {
   open(): Session;
   /** The same, after its logs were proved at least once. */
   proved(): Promise<Session>;
-  /** The pinned genesis, as it was served. */
-  genesis(): Promise<string>;
 }
 
 export function lockerOf(env: Surroundings): Locker {
@@ -208,5 +206,5 @@ export function lockerOf(env: Surroundings): Locker {
       return state();
     },
   };
-  return { calls, open, proved, genesis: async () => ((await pinned()) ?? fail("no-patient", "begin with a network")).json };
+  return { calls, open, proved };
 }

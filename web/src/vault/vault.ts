@@ -20,7 +20,7 @@ import { lockerOf, type Surroundings } from "./locker.ts";
 import { clinicalSections, type SectionName } from "./names.ts";
 
 export function vaultOf(env: Surroundings): Vault {
-  const { calls, open, proved, genesis } = lockerOf(env);
+  const { calls, open, proved } = lockerOf(env);
   return {
     ...calls,
     sync: async () => {
@@ -68,7 +68,7 @@ export function vaultOf(env: Surroundings): Vault {
     exportRecord: async () => bundle(await chart(await proved())),
     exportActivity: async () => {
       const s = await proved();
-      return signedLog(s, await genesis(), await activity(s));
+      return signedLog(s, await activity(s));
     },
   };
 }

@@ -39,7 +39,8 @@ export async function proofOf(s: Session, log: Bytes, entry: number): Promise<Ve
   return (await receiptOf(s, log, entry)).proof;
 }
 
-async function receiptOf(s: Session, log: Bytes, entry: number): Promise<{ proof: Verified; encoded: Bytes }> {
+/** The same with its bytes. */
+export async function receiptOf(s: Session, log: Bytes, entry: number): Promise<{ proof: Verified; encoded: Bytes }> {
   const encoded = await s.home.receipt(log, entry);
   const proof = await verifyReceipt(decodeReceipt(encoded), s.genesis);
   if (!equal(proof.log, log) || proof.number !== entry) return fail("altered", "a receipt of another entry");
