@@ -3,12 +3,13 @@
 import { useEffect, useState } from "preact/hooks";
 import { words } from "../i18n/index.ts";
 import { Start } from "../pages/Start.tsx";
+import { Heading } from "../ui/Heading.tsx";
 import { Icon, type IconName } from "../ui/Icon.tsx";
+import { Loading } from "../ui/Loading.tsx";
 import { Go } from "../ui/parts.tsx";
 import { pages } from "./pages.tsx";
 import { place } from "./route.ts";
 import { chart, explain, message, network, refresh, settle, state, syncing, trouble, vault, waiting } from "./store.ts";
-import { Loading } from "../ui/Loading.tsx";
 import type { View } from "./views.ts";
 
 /** Pages of the record itself are not there before it is; these are. */

@@ -1,11 +1,21 @@
 /** Which page a view is. The first one comes with the app; the others are fetched when somebody goes there, and stay. */
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
+import { words } from "../i18n/index.ts";
 import { Home } from "../pages/Home.tsx";
 import { Loading } from "../ui/Loading.tsx";
 import type { View } from "./views.ts";
 
 type Page = () => JSX.Element;
+
+/** The member doesn't answer, or another release is there whose files have what this one asks for: loading anew mends both. */
+function Lacking() {
+  return (
+    <p class="notice bad" role="alert">
+      {words.value.failures.unreachable}
+    </p>
+  );
+}
 
 function later(load: () => Promise<Page>): Page {
   let there: Page | undefined;
@@ -19,7 +29,7 @@ function later(load: () => Promise<Page>): Page {
           there = p;
           if (here) setPage(() => p);
         },
-        () => location.reload(), // another release is there: its files have what this one lacks
+        () => here && setPage(() => Lacking),
       );
       return () => {
         here = false;
