@@ -92,6 +92,7 @@ export function lockerOf(env: Surroundings): Locker {
       home,
       patient,
       store,
+      agreed: new Map(),
       logs: new Map(),
       syncing: Promise.resolve(),
       notes: null,

@@ -146,6 +146,27 @@ describe.skipIf(home === "")("the vault on a running network", () => {
     expect((await vault.grants()).map((g) => g.opened).sort()).toEqual([0, 1]);
   }, 120_000);
 
+  test("lets the patient change and end what is the patient's own, and nothing else", async () => {
+    const own = (v: string) => `{"resourceType":"Observation","id":"weight","status":"final","valueDecimal":${v}}`;
+    await vault.write({ json: own("70.0"), section: "patient-generated" });
+    await vault.write({ json: own("71.0") });
+    const weight = async () => (await vault.record()).resources.find((r) => r.id === "weight")!;
+    expect([(await weight()).versions.length, (await weight()).forked, (await weight()).current.json.includes("71.0")]).toEqual([
+      2,
+      false,
+      true,
+    ]);
+    await expect(vault.write({ json: own("72.0"), section: "vitals" })).rejects.toMatchObject({ failure: "conflict" });
+    await expect(vault.write({ json: '{"resourceType":"Observation","id":"pulse-1"}', section: "vitals" })).rejects.toMatchObject({
+      failure: "conflict",
+    });
+    await expect(vault.write({ json: '{"resourceType":"Banana"}', section: "vitals" })).rejects.toMatchObject({ failure: "invalid" });
+    await expect(vault.write({ json: "{" })).rejects.toMatchObject({ failure: "invalid" });
+    await vault.remove({ key: "Observation/weight" });
+    expect((await weight()).current).toMatchObject({ status: "deleted", json: "" });
+    await expect(vault.remove({ key: "Observation/pulse-1" })).rejects.toMatchObject({ failure: "conflict" });
+  }, 120_000);
+
   test("gives the bytes of attachments, small and large, as their author summed them", async () => {
     const at = await has<Record<string, number>>("attach", { chart });
     await vault.sync();
@@ -195,7 +216,7 @@ describe.skipIf(home === "")("the vault on a running network", () => {
     });
     await expect(again.unlock({ passphrase: "another passphrase" })).rejects.toMatchObject({ failure: "wrong-passphrase" });
     await again.unlock({ passphrase });
-    expect((await again.record()).resources.length).toBe(4);
+    expect((await again.record()).resources.length).toBe(5);
     expect(asked).toEqual([]);
     expect(await again.sync()).toMatchObject({ changed: false, entries: 0 });
     expect(new Set(asked)).toEqual(new Set(["receipt"]));
