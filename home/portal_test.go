@@ -11,13 +11,18 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"vitalog/consent"
 	"vitalog/exchange"
 	"vitalog/fhir"
 	"vitalog/grant"
 	"vitalog/internal/testnet"
+	"vitalog/key"
+	"vitalog/op"
+	"vitalog/receipt"
 	"vitalog/section"
 )
 
@@ -70,7 +75,7 @@ func lacks(t testing.TB, format string, args ...any) {
 
 // ServeHTTP does one deed and tells what came of it.
 func (h *hospital) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	var ask struct{ Card, Chart string }
+	var ask struct{ Card, Chart, Export string }
 	if err := json.NewDecoder(r.Body).Decode(&ask); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
@@ -85,6 +90,8 @@ func (h *hospital) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			said, err = h.write(r.Context(), ask.Chart)
 		case "/attach":
 			said, err = h.attach(r.Context(), ask.Chart)
+		case "/verify":
+			said, err = h.verify(ask.Export)
 		case "/read":
 			said, err = h.read(r.Context(), ask.Chart)
 		}
@@ -171,6 +178,44 @@ func (h *hospital) attach(ctx context.Context, chart string) (any, error) {
 		at[size] = placed.Entry
 	}
 	return at, nil
+}
+
+// verify holds the lines of an export of accesses against the genesis, and their number against the last line.
+func (h *hospital) verify(export string) (any, error) {
+	g := h.Nodes[1].Genesis
+	lines := json.NewDecoder(strings.NewReader(export))
+	for n := 0; ; n++ {
+		var line struct {
+			Schema, Result string
+			At             time.Time
+			Log            key.Log
+			Entry          uint64
+			Receipt        []byte
+			Rows           int
+			Network        key.Network
+		}
+		if err := lines.Decode(&line); err != nil {
+			return nil, err
+		}
+		if line.Schema == "vitalog.audit-proof/v1" {
+			if line.Rows != n || line.Network != g.Network() || lines.More() {
+				return nil, fmt.Errorf("%d rows of %v, want %d of %v and nothing more", line.Rows, line.Network, n, g.Network())
+			}
+			return map[string]int{"rows": n}, nil
+		}
+		r, err := receipt.Decode(line.Receipt)
+		if err != nil {
+			return nil, err
+		}
+		v, err := r.Verify(g)
+		if err != nil {
+			return nil, err
+		}
+		a, ok := v.Entry.Says.(*op.Accessed)
+		if !ok || line.Schema != "vitalog.audit/v1" || v.Log != line.Log || v.Number != line.Entry || v.Entry.At != uint64(line.At.UnixMilli()) || (a.Why == consent.Allowed) != (line.Result == "opened") {
+			return nil, fmt.Errorf("line %d says otherwise than its receipt", n)
+		}
+	}
 }
 
 func (h *hospital) read(ctx context.Context, chart string) (any, error) {

@@ -9,6 +9,9 @@ if (shots) mkdirSync(shots, { recursive: true });
 
 export const complaints = [];
 
+/** What the app told its console: the kinds of what failed, which a walk may have meant to fail. */
+export const said = [];
+
 export const launch = () =>
   chromium.launch({ executablePath: process.env.VITALOG_CHROMIUM, args: process.getuid() === 0 ? ["--no-sandbox"] : [] });
 
@@ -24,6 +27,7 @@ export async function open(browser, home, { width = 360, height = 740, scheme = 
   context.setDefaultTimeout(30_000);
   const page = await context.newPage();
   page.on("console", (m) => {
+    if (m.type() === "info") said.push(m.text());
     if (["error", "warning"].includes(m.type()) && !/^Failed to load resource/.test(m.text())) complaints.push(`console: ${m.text()}`);
   });
   page.on("pageerror", (e) => complaints.push(`page: ${e.stack ?? e}`));

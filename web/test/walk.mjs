@@ -3,7 +3,7 @@
  * lock. The hospital is HTTP: POST /load, /ask and /read with the card and the chart of the patient's home do one deed each.
  * Prints one line of JSON: what was seen, and whatever went wrong. See web/browser_test.go.
  */
-import { complaints, heading, inspect, launch, open, picture, press, reach } from "./browser.mjs";
+import { complaints, heading, inspect, launch, open, picture, press, reach, said } from "./browser.mjs";
 import { everyWay, passphrase } from "./look.mjs";
 
 const home = process.env.VITALOG_HOME;
@@ -182,7 +182,7 @@ try {
   await stops(page, desk);
   await locks(page);
 } catch (e) {
-  out.failed = String(e.stack ?? e);
+  out.failed = `${e.stack ?? e}\nThe app said: ${said.join("; ")}`;
   for (const c of browser.contexts()) for (const p of c.pages()) await picture(p, "failed");
 } finally {
   await browser.close();

@@ -2,50 +2,15 @@
 
 import { useEffect, useState } from "preact/hooks";
 import { words } from "../i18n/index.ts";
-import { Activities } from "../pages/Activities.tsx";
-import { Emergency } from "../pages/Emergency.tsx";
-import { Home } from "../pages/Home.tsx";
-import { ItemPage } from "../pages/ItemPage.tsx";
-import { Medicines } from "../pages/Medicines.tsx";
-import { More } from "../pages/More.tsx";
-import { About } from "../pages/more/About.tsx";
-import { Export } from "../pages/more/Export.tsx";
-import { Keys } from "../pages/more/Keys.tsx";
-import { LanguagePage } from "../pages/more/LanguagePage.tsx";
-import { Record } from "../pages/Record.tsx";
-import { Sharing } from "../pages/Sharing.tsx";
 import { Start } from "../pages/Start.tsx";
-import { CardPage } from "../pages/sharing/CardPage.tsx";
-import { NewShare } from "../pages/sharing/NewShare.tsx";
-import { RequestPage } from "../pages/sharing/RequestPage.tsx";
-import { TrendPage } from "../pages/TrendPage.tsx";
-import { Vitals } from "../pages/Vitals.tsx";
 import { Heading } from "../ui/Heading.tsx";
 import { Icon, type IconName } from "../ui/Icon.tsx";
+import { Loading } from "../ui/Loading.tsx";
 import { Go } from "../ui/parts.tsx";
+import { pages } from "./pages.tsx";
 import { place } from "./route.ts";
 import { chart, explain, message, network, refresh, settle, state, syncing, trouble, vault, waiting } from "./store.ts";
 import type { View } from "./views.ts";
-
-const pages: { [V in View]: () => preact.JSX.Element } = {
-  "/": Home,
-  "/record": Record,
-  "/record/item": ItemPage,
-  "/vitals": Vitals,
-  "/vitals/trend": TrendPage,
-  "/medicines": Medicines,
-  "/emergency": Emergency,
-  "/sharing": Sharing,
-  "/sharing/request": RequestPage,
-  "/sharing/new": NewShare,
-  "/sharing/card": CardPage,
-  "/activity": Activities,
-  "/more": More,
-  "/more/keys": Keys,
-  "/more/language": LanguagePage,
-  "/more/export": Export,
-  "/more/about": About,
-};
 
 /** Pages of the record itself are not there before it is; these are. */
 const always: readonly View[] = ["/more", "/more/keys", "/more/language", "/more/about"];
@@ -145,17 +110,6 @@ function Page() {
       ) : (
         <Loading />
       )}
-    </div>
-  );
-}
-
-function Loading() {
-  return (
-    <div class="loading" aria-busy="true">
-      <p role="status">{words.value.common.loading}</p>
-      <div class="bone" />
-      <div class="bone" />
-      <div class="bone" />
     </div>
   );
 }

@@ -71,6 +71,9 @@ async function show() {
 
 let last: Promise<void> = Promise.resolve();
 
+/** The newest header when all of it was shown last. Calls that write sync too: what they brought is new to pages, though the next sync finds none of it. */
+let shownAt = 0;
+
 /** Fetches what is new and shows it, one after another; `anyway` also when only this app has changed something. */
 export function refresh(aloud = false, anyway = false): Promise<void> {
   last = last.then(() => fetchNews(aloud, anyway));
@@ -93,7 +96,10 @@ async function fetchNews(aloud: boolean, anyway: boolean) {
   syncing.value = true;
   try {
     const s = await vault.sync();
-    if (s.changed || anyway || !chart.value) await show();
+    if (s.height !== shownAt || anyway || !chart.value) {
+      await show();
+      shownAt = s.height;
+    }
     trouble.value = "";
     if (aloud) tell(s.changed ? count(words.value.common.news, s.entries) : words.value.common.refreshed);
   } catch (e) {

@@ -17,8 +17,10 @@ export function Upto() {
         c && (
           <p>
             <Icon name="shield" />
-            {c.upTo > 0 && <span>{fill(w.synced, { time: time(c.upTo, "minute") })}</span>}{" "}
-            <span>{fill(w.proven, { signed: c.signed, of: c.of })}</span>
+            <span>
+              {c.upTo > 0 && <span>{fill(w.synced, { time: time(c.upTo, "minute") })}</span>}
+              <span>{fill(w.proven, { signed: c.signed, of: c.of })}</span>
+            </span>
           </p>
         )
       )}

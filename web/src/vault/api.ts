@@ -97,8 +97,13 @@ export interface Vault {
   grants(): Promise<Grant[]>;
   card(): Promise<Card>;
 
-  /** Writes a resource of the patient's own: an observation, a questionnaire. Final when it returns. */
+  /**
+   * Writes a resource of the patient's own: an observation, a questionnaire. With the id of one that the patient wrote it is the next version; of one that
+   * another wrote it is a conflict. Final when it returns.
+   */
   write(o: { json: string; section?: SectionName }): Promise<Final>;
+  /** Ends a resource that the patient wrote, by its key (type/id). */
+  remove(o: { key: string }): Promise<Final>;
   share(o: Share): Promise<Final>;
   answer(o: Answer): Promise<Final>;
   /** Ends grants and begins a new epoch for what is written from now on. */
@@ -109,8 +114,9 @@ export interface Vault {
   /** Blocks the record of a version for everybody else, for ever. */
   erase(o: { section: SectionName; entries: number[] }): Promise<Final>;
 
-  /** All resources as a FHIR Bundle (collection), or the whole log of accesses with entries and receipts, as JSON. */
+  /** All resources as a FHIR Bundle (collection). */
   exportRecord(): Promise<Blob>;
+  /** Every access with its receipt as JSON Lines, which `vitalog verify receipt` checks offline. */
   exportActivity(): Promise<Blob>;
 }
 

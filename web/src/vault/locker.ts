@@ -46,8 +46,6 @@ export interface Locker {
   open(): Session;
   /** The same, after its logs were proved at least once. */
   proved(): Promise<Session>;
-  /** The pinned genesis, as it was served. */
-  genesis(): Promise<string>;
 }
 
 export function lockerOf(env: Surroundings): Locker {
@@ -94,6 +92,7 @@ export function lockerOf(env: Surroundings): Locker {
       home,
       patient,
       store,
+      agreed: new Map(),
       logs: new Map(),
       syncing: Promise.resolve(),
       notes: null,
@@ -208,5 +207,5 @@ export function lockerOf(env: Surroundings): Locker {
       return state();
     },
   };
-  return { calls, open, proved, genesis: async () => ((await pinned()) ?? fail("no-patient", "begin with a network")).json };
+  return { calls, open, proved };
 }

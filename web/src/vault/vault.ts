@@ -1,27 +1,24 @@
 /** The vault: what api.ts promises, over the locker and the flows. It runs in a worker (worker.ts) and under a test alike. */
 
 import type { Vault } from "./api.ts";
-import { hex, random } from "./bytes.ts";
-import { placeOf } from "./chart/types.ts";
-import { fail } from "./failure.ts";
+import { hex } from "./bytes.ts";
 import { activity } from "./flows/activity.ts";
 import { bytesOf } from "./flows/attachment.ts";
 import { bundle, signedLog } from "./flows/export.ts";
 import { hide } from "./flows/hide.ts";
 import { answer, requests } from "./flows/inbox.ts";
-import { publish } from "./flows/publish.ts";
 import { chart } from "./flows/record.ts";
 import { grants, share, stop } from "./flows/sharing.ts";
 import { place, signed, submit } from "./flows/submit.ts";
 import { logOf, proofOf, provenBy, syncLogs } from "./flows/sync.ts";
+import { remove, write } from "./flows/write.ts";
 import { followerOf } from "./follow.ts";
 import { handleText } from "./grant/message.ts";
 import { rangesOf } from "./ledger/terms.ts";
 import { lockerOf, type Surroundings } from "./locker.ts";
-import { clinicalSections, type SectionName } from "./names.ts";
 
 export function vaultOf(env: Surroundings): Vault {
-  const { calls, open, proved, genesis } = lockerOf(env);
+  const { calls, open, proved } = lockerOf(env);
   const follower = followerOf(() => env.notify({ kind: "news" }));
   return {
     ...calls,
@@ -52,15 +49,8 @@ export function vaultOf(env: Surroundings): Vault {
     grants: async () => grants(await proved()),
     card: async () => ({ text: await handleText(open().patient) }),
 
-    write: async ({ json, section }) => {
-      const s = await proved();
-      const { resourceType: type, id } = JSON.parse(json) as { resourceType?: string; id?: string };
-      const where = section ?? (placeOf(type ?? "") as SectionName);
-      if (!type || !clinicalSections.includes(where)) return fail("invalid", "no resource that goes into a section");
-      const final = await publish(s, where, [{ type, id: id ?? hex(random(16)), json, supersedes: [] }]);
-      await syncLogs(s, [where]);
-      return final;
-    },
+    write: async (o) => write(await proved(), o.json, o.section),
+    remove: async (o) => remove(await proved(), o.key),
     share: async (o) => (await share(await proved(), o)).final,
     answer: async (o) => answer(await proved(), o),
     stop: async (o) => stop(await proved(), (g) => o.grants.includes(g.id)),
@@ -79,7 +69,7 @@ export function vaultOf(env: Surroundings): Vault {
     exportRecord: async () => bundle(await chart(await proved())),
     exportActivity: async () => {
       const s = await proved();
-      return signedLog(s, await genesis(), await activity(s));
+      return signedLog(s, await activity(s));
     },
   };
 }

@@ -1,10 +1,12 @@
 import { deflateRawSync } from "node:zlib";
+import { Aes256Gcm, CipherSuite, HkdfSha256 } from "@hpke/core";
+import { XWing } from "@hpke/hybridkem-x-wing";
 import { describe, expect, test } from "vitest";
 import { type Bytes, hex, text, unhex, utf8 } from "../bytes.ts";
 import { decapsulatorOf } from "../crypto/xwing.ts";
 import { vectors } from "../testing/vectors.ts";
-import { byOwner, openBlob, seal } from "./envelope.ts";
-import { checkHeader, contextHash, coreOf, decodeHeader, encodeHeader, type Header, recordOf, releaseId } from "./header.ts";
+import { byOwner, openBlob, ownerSecret, seal } from "./envelope.ts";
+import { checkHeader, contextHash, coreOf, decodeHeader, encodeHeader, type Header, lockAad, recordOf, releaseId } from "./header.ts";
 import { inflate } from "./inflate.ts";
 import { decapsulate, encapsulate } from "./network.ts";
 import { pad, padme, unpad } from "./pad.ts";
@@ -43,6 +45,26 @@ describe.each(v.envelopes)("the envelope of a record, compressed: $compressed", 
 
   test("opens with the owner lock", async () => {
     expect(text(await opened(h(), unhex(e.blob)))).toBe(e.content);
+  });
+
+  test("has an owner lock that another implementation of HPKE opens, as it does one that is sealed here", async () => {
+    const suite = new CipherSuite({ kem: new XWing(), kdf: new HkdfSha256(), aead: new Aes256Gcm() });
+    const recipientKey = await suite.kem.importKey("raw", unhex(v.keys.ownerSeed).buffer, false);
+    const opensTo = async (x: Header): Promise<string> => {
+      const [enc, info] = [x.owner!.slice(0, 1120), utf8("vitalog/v1/lock/owner")];
+      const context = await suite.createRecipientContext({ recipientKey, enc, info });
+      return hex(new Uint8Array(await context.open(x.owner!.slice(1120), lockAad(x, 1, 0))));
+    };
+    expect(await opensTo(h())).toBe(e.r);
+    const to = {
+      owner: (await owner()).public,
+      reader: (await owner()).public,
+      epoch: 1,
+      network: unhex(v.keys.networkPublic),
+      generation: 1,
+    };
+    const s = await seal(h(), utf8("fresh"), to);
+    expect(await opensTo(s.header)).toBe(hex(await ownerSecret(s.header, await owner())));
   });
 
   test("makes the secret of the network lock", async () => {

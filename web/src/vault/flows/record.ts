@@ -26,7 +26,8 @@ export async function chart(s: Session): Promise<Chart> {
   return { resources, problems: unopened.map((u) => problem(s, notes, u)), upTo: by.upTo, signed: by.signed, of: by.of };
 }
 
-function versionsOf(o: Opened): FoldedVersion[] {
+/** The items of a record, for the fold. */
+export function versionsOf(o: Opened): FoldedVersion[] {
   const { author, created, items } = o.content;
   const at = { section: o.section, log: hex(o.entry.log), entry: o.entry.number, at: o.entry.at, created };
   return items.map((item, number) => ({ ...at, author, authorKey: hex(author.key), item, number }));

@@ -4,6 +4,7 @@ import type { Progress } from "../api.ts";
 import type { Home } from "../home.ts";
 import type { Patient } from "../keys.ts";
 import type { Genesis } from "../ledger/genesis.ts";
+import type { Agreed } from "../ledger/receipt.ts";
 import type { SectionName } from "../names.ts";
 import type { Store } from "../store.ts";
 import type { Notes } from "./notes.ts";
@@ -16,6 +17,7 @@ export interface Session {
   home: Home;
   patient: Patient;
   store: Store;
+  agreed: Agreed; // signatures of blocks that were verified
   logs: Map<SectionName, ProvenLog>;
   syncing: Promise<unknown>; // logs are synced by one at a time
   notes: { size: number; notes: Notes } | null; // of the index log at that size

@@ -39,9 +39,10 @@ export async function proofOf(s: Session, log: Bytes, entry: number): Promise<Ve
   return (await receiptOf(s, log, entry)).proof;
 }
 
-async function receiptOf(s: Session, log: Bytes, entry: number): Promise<{ proof: Verified; encoded: Bytes }> {
+/** The same with its bytes. */
+export async function receiptOf(s: Session, log: Bytes, entry: number): Promise<{ proof: Verified; encoded: Bytes }> {
   const encoded = await s.home.receipt(log, entry);
-  const proof = await verifyReceipt(decodeReceipt(encoded), s.genesis);
+  const proof = await verifyReceipt(decodeReceipt(encoded), s.genesis, s.agreed);
   if (!equal(proof.log, log) || proof.number !== entry) return fail("altered", "a receipt of another entry");
   return { proof, encoded };
 }
@@ -121,7 +122,7 @@ async function restore(s: Session, section: SectionName, log: Bytes): Promise<Pr
   const kept = await s.store.get<Kept>("logs", hex(log));
   if (!kept) return undefined;
   try {
-    const proof = await verifyReceipt(decodeReceipt(kept.receipt), s.genesis);
+    const proof = await verifyReceipt(decodeReceipt(kept.receipt), s.genesis, s.agreed);
     if (!equal(proof.log, log)) return undefined;
     const raw = kept.entries.map((encoded, i) => ({ block: kept.blocks[i] ?? 0, encoded }));
     return prove(section, proof, undefined, raw);

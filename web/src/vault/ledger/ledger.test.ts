@@ -135,12 +135,15 @@ describe("receipts", () => {
     }
   });
 
-  test("are refused after any one byte was changed", async () => {
+  test("are refused after any one byte was changed, also where the receipt itself was verified before", async () => {
     const b = unbase64(v.receipts[4]!.receipt);
+    const agreed = new Map();
+    expect((await verifyReceipt(decodeReceipt(b), g, agreed)).signed).toBe((await verifyReceipt(decodeReceipt(b), g, agreed)).signed);
+    expect(agreed.size).toBe(1);
     for (let i = 0; i < b.length; i++) {
       const bad = b.slice();
       bad[i]! ^= 1 << (i % 8);
-      await expect((async () => verifyReceipt(decodeReceipt(bad), g))(), `byte ${i}`).rejects.toThrow(altered);
+      await expect((async () => verifyReceipt(decodeReceipt(bad), g, agreed))(), `byte ${i}`).rejects.toThrow(altered);
     }
     for (let i = 0; i < b.length; i += 7) expect(() => decodeReceipt(b.slice(0, i))).toThrow(altered);
     expect(() => decodeReceipt(new Uint8Array([...b, 0]))).toThrow(altered);
