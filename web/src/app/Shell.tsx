@@ -48,7 +48,11 @@ export function Shell() {
   useEffect(() => {
     if (!inside) return;
     void refresh();
-    const again = setInterval(() => document.visibilityState === "visible" && !syncing.value && void refresh(), 120_000);
+    let quiet = 0; // times 20 seconds; what comes is told, and this is for what isn't
+    const again = setInterval(() => {
+      if (document.visibilityState !== "visible" || syncing.value) return;
+      if (trouble.value !== "" || ++quiet % 6 === 0) void refresh();
+    }, 20_000);
     const still = awake();
     return () => {
       clearInterval(again);
