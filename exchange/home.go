@@ -36,6 +36,10 @@ type Home interface {
 	Issuer() int // the member number whose tickets Ticket gives
 	Ticket(ctx context.Context, blinded []byte) ([]byte, error)
 	Introduce(ctx context.Context, member int, log key.Log, purpose string) (*grant.Introduction, error)
+
+	// Follow calls told, one call after the other, for each log that has or gets more entries than known says, until ctx ends, told fails or
+	// nothing comes any more; its error says why. What is told is a hint: a receipt proves what is new.
+	Follow(ctx context.Context, known map[key.Log]uint64, told func(News) error) error
 }
 
 // Sealed is a record that is not yet on the ledger: its header and its ciphertext.

@@ -43,6 +43,23 @@ var ErrUnreachable = errors.New("the home member does not answer")
 var ErrBusy = errors.New("the home member is asked for too much at the moment: try again in a minute, or go to another member")
 
 func (c *Client) call(ctx context.Context, name string, body []byte) ([]byte, error) {
+	resp, err := c.ask(ctx, name, body)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
+	case len(answer) > maxBody:
+		return nil, fmt.Errorf("answer to %s: %w", name, wire.ErrOversized)
+	}
+	return answer, nil
+}
+
+// ask makes a call, and gives its answer if all is well.
+func (c *Client) ask(ctx context.Context, name string, body []byte) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+name, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
@@ -51,26 +68,25 @@ func (c *Client) call(ctx context.Context, name string, body []byte) ([]byte, er
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
+	if resp.StatusCode == http.StatusOK {
+		return resp, nil
+	}
 	defer resp.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	said, err := io.ReadAll(io.LimitReader(resp.Body, maxDetail))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
-	switch {
-	case len(answer) > maxBody:
-		return nil, fmt.Errorf("answer to %s: %w", name, wire.ErrOversized)
-	case resp.StatusCode == http.StatusOK:
-		return answer, nil
-	case resp.StatusCode == http.StatusNotFound:
+	switch resp.StatusCode {
+	case http.StatusNotFound:
 		return nil, exchange.ErrNotShared
-	case resp.StatusCode == http.StatusConflict:
+	case http.StatusConflict:
 		return nil, exchange.ErrConflict
-	case resp.StatusCode == http.StatusTooManyRequests:
+	case http.StatusTooManyRequests:
 		return nil, ErrBusy
-	case resp.StatusCode == http.StatusBadRequest:
-		return nil, fmt.Errorf("%w: %s", exchange.ErrInvalid, strings.TrimSpace(string(answer)))
+	case http.StatusBadRequest:
+		return nil, fmt.Errorf("%w: %s", exchange.ErrInvalid, bytes.TrimSpace(said))
 	}
-	return nil, fmt.Errorf("%w: %s: %s", ErrUnreachable, resp.Status, strings.TrimSpace(string(answer[:min(len(answer), maxDetail)])))
+	return nil, fmt.Errorf("%w: %s: %s", ErrUnreachable, resp.Status, bytes.TrimSpace(said))
 }
 
 // Genesis is the patient's own copy.

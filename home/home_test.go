@@ -1,10 +1,14 @@
 package home_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
+	"io"
 	"net/http"
+	"strings"
 	"testing"
 
 	"vitalog/exchange"
@@ -35,6 +39,34 @@ func TestTheServiceStoresServesAndBoundsWhatStrangersPut(t *testing.T) {
 	}
 	if _, err := c.Receipt(ctx, key.Log{1}, 0); !errors.Is(err, exchange.ErrNotShared) {
 		t.Errorf("a receipt of a log that nobody has: %v", err)
+	}
+
+	// What nobody has is empty, in its place; a call names at least one and at most 256.
+	many := func(call string, before, count int, also ...byte) (int, string) {
+		body := append(binary.BigEndian.AppendUint32(make([]byte, before), uint32(count)), also...)
+		resp, err := http.Post(n.Config.URL()+"/app/v1/"+call, "application/octet-stream", bytes.NewReader(append(body, make([]byte, count*32-len(also))...)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		got, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp.StatusCode, string(got)
+	}
+	if code, got := many("records", 32, 2); code != http.StatusOK || got != "\x00\x00\x00\x02"+strings.Repeat("\x00", 16) {
+		t.Errorf("records that nobody has: %d, %x", code, got)
+	}
+	if code, got := many("blobs", 0, 2, h[:]...); code != http.StatusOK || got != "\x00\x00\x00\x02\x00\x00\x00\x06sealed\x00\x00\x00\x00" {
+		t.Errorf("a blob that is there, and one that isn't: %d, %q", code, got)
+	}
+	for call, before := range map[string]int{"records": 32, "blobs": 0} {
+		for _, count := range []int{0, 257} {
+			if code, got := many(call, before, count); code < 400 || code >= 500 {
+				t.Errorf("%d of %s: %d, %x", count, call, code, got)
+			}
+		}
 	}
 
 	// Introductions are for anybody, for any log, and leave nothing behind.

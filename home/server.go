@@ -1,12 +1,11 @@
 package home
 
 import (
-	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
 	"net/http"
-	"strconv"
+	"sync"
 
 	"vitalog/envelope"
 	"vitalog/exchange"
@@ -22,17 +21,18 @@ type Server struct {
 
 	tickets, bytes budget
 	room           chan struct{} // calls under way that may ask other members
+	streams        chan struct{} // those who follow their logs
+
+	close  sync.Once
+	closed chan struct{}
 }
 
 // NewServer offers home under Prefix.
 func NewServer(home exchange.Home, log *slog.Logger) *Server {
-	s := &Server{home: home, log: log, mux: http.NewServeMux(), tickets: budget{limit: ticketsPerMinute}, bytes: budget{limit: bytesPerMinute}, room: make(chan struct{}, atOnce)}
+	s := &Server{home: home, log: log, mux: http.NewServeMux(), tickets: budget{limit: ticketsPerMinute}, bytes: budget{limit: bytesPerMinute}, room: make(chan struct{}, atOnce),
+		streams: make(chan struct{}, maxStreams), closed: make(chan struct{})}
 	network := home.Genesis().Network()
-	s.mux.HandleFunc("GET "+Prefix+"genesis", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set(memberHeader, strconv.Itoa(home.Issuer()))
-		_ = json.NewEncoder(w).Encode(home.Genesis())
-	})
+	s.mux.HandleFunc("GET "+Prefix+"genesis", func(w http.ResponseWriter, _ *http.Request) { sendGenesis(w, home.Genesis(), home.Issuer()) })
 	s.handle("submit", maxSubmit, func(r *http.Request, body []byte) ([]byte, error) {
 		ops, err := decodeOperations(network, body)
 		if err != nil {
@@ -94,6 +94,13 @@ func NewServer(home exchange.Home, log *slog.Logger) *Server {
 		}
 		return home.Blob(r.Context(), wire.Hash(body))
 	}))
+	s.handle("blobs", 4+32*maxWanted, s.outward(func(r *http.Request, body []byte) ([]byte, error) {
+		hashes, err := decodeHashes(body)
+		if err != nil {
+			return nil, invalid{err}
+		}
+		return blobs(r.Context(), home, hashes)
+	}))
 	s.handle("part", 40, s.outward(func(r *http.Request, body []byte) ([]byte, error) {
 		rd := wire.NewReader(body)
 		var h wire.Hash
@@ -126,6 +133,13 @@ func NewServer(home exchange.Home, log *slog.Logger) *Server {
 		}
 		return h.Encode(), nil
 	}))
+	s.handle("records", 36+32*maxWanted, s.outward(func(r *http.Request, body []byte) ([]byte, error) {
+		w, err := decodeWanted(body)
+		if err != nil {
+			return nil, invalid{err}
+		}
+		return records(r.Context(), home, w)
+	}))
 	s.handle("ticket", 1024, func(r *http.Request, body []byte) ([]byte, error) {
 		if !s.tickets.take(1) {
 			return nil, errBusy
@@ -151,6 +165,7 @@ func NewServer(home exchange.Home, log *slog.Logger) *Server {
 		}
 		return i.Encode(), nil
 	}))
+	s.mux.HandleFunc("POST "+Prefix+"follow", s.follow)
 	return s
 }
 

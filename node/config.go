@@ -79,7 +79,8 @@ format = {{.Format}}
 # Name of the organisation, as it stands in the genesis.
 name = {{printf "%q" .Name}}
 
-# Where software and patients' apps connect: FHIR under /fhir, the app's service under /app/v1, /healthz, /readyz, and the manual under /docs.
+# Where software and patients connect: the patients' app under /, its service under /app/v1, FHIR under /fhir, /healthz, /readyz, and the manual
+# under /docs.
 # On localhost plain HTTP is allowed. On every other address tls_certificate and tls_key are mandatory.
 api = {{printf "%q" .API}}
 

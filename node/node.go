@@ -41,6 +41,7 @@ import (
 	"vitalog/release"
 	"vitalog/smart"
 	"vitalog/subscription"
+	"vitalog/web"
 )
 
 // drain is how long requests under way may take when the member stops.
@@ -211,14 +212,23 @@ func (n *Node) serveAPI(dir string) error {
 	if err := n.serveHL7(dir, mux, n.guarded(fhir)); err != nil {
 		return err
 	}
-	mux.Handle(home.Prefix, home.NewServer(n.Member, n.log))
+	patients := home.NewServer(n.Member, n.log)
+	mux.Handle(home.Prefix, patients)
 	mux.Handle(ControlPrefix, n.control())
+	app, err := web.New()
+	if err != nil {
+		return err
+	}
+	for _, pattern := range app.Patterns() {
+		mux.Handle(pattern, app)
+	}
 	l, err := net.Listen("tcp", n.Config.API)
 	if err != nil {
 		return fmt.Errorf("listening for software: %w", err)
 	}
 	n.outside = &http.Server{Handler: n.guarded(mux), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 10 * time.Minute, WriteTimeout: 10 * time.Minute, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug)}
+	n.outside.RegisterOnShutdown(patients.Close)
 	if n.Config.TLSCertificate != "" {
 		cert, err := tls.LoadX509KeyPair(inDir(dir, n.Config.TLSCertificate), inDir(dir, n.Config.TLSKey))
 		if err != nil {

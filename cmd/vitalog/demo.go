@@ -73,7 +73,10 @@ func (p *program) introduce(d *demo.Demo) {
 	}
 	for _, s := range d.State.Patients {
 		if s.App != "" {
-			p.print("\n%s keeps her own keys: --app %s, chart %s", s.Name, s.App, s.Chart)
+			p.print("\n%s, who does not exist, keeps her own keys: --app %s, chart %s. Her app in a browser:", s.Name, s.App, s.Chart)
+			p.print("  app        %s", d.State.Members[demo.Number(demo.Pharmacy)].API)
+			p.print("  24 words   vitalog key words%s --app %s --yes", place, s.App)
+			p.print("  There choose \"I have 24 words\", or begin a record of your own. SYNTHETIC: never type words of a real person's there.")
 		}
 	}
 	p.print(`

@@ -9,13 +9,17 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
@@ -31,7 +35,7 @@ func TestStories(t *testing.T) {
 			e.Setenv("HOME", filepath.Join(e.WorkDir, "home"))
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"code": code, "capture": capture, "flip": flip, "damage": damage, "scan": scan},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"code": code, "capture": capture, "flip": flip, "damage": damage, "scan": scan, "port": port, "fetch": fetch},
 	})
 }
 
@@ -97,6 +101,43 @@ func damage(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("damage %s: want one file, got %q", args[0], found)
 	}
 	flip(ts, false, []string{found[0], "1000"})
+}
+
+// port NAME sets a variable to a port that nobody listens on.
+func port(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: port NAME")
+	}
+	l, err := net.Listen("tcp", "localhost:0")
+	ts.Check(err)
+	ts.Setenv(args[0], strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
+	ts.Check(l.Close())
+}
+
+// fetch FILE URL [HOST] gets a file, under another host's name if one is given. It waits for a server that is being started.
+func fetch(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) < 2 || len(args) > 3 {
+		ts.Fatalf("usage: fetch FILE URL [HOST]")
+	}
+	req, err := http.NewRequest(http.MethodGet, args[1], nil)
+	ts.Check(err)
+	if len(args) == 3 {
+		req.Host = args[2]
+	}
+	var resp *http.Response
+	again, last := time.NewTicker(20*time.Millisecond), time.Now().Add(20*time.Second)
+	defer again.Stop()
+	for resp, err = http.DefaultClient.Do(req); errors.Is(err, syscall.ECONNREFUSED) && time.Now().Before(last); resp, err = http.DefaultClient.Do(req) {
+		<-again.C
+	}
+	ts.Check(err)
+	defer resp.Body.Close()
+	if ok := resp.StatusCode == http.StatusOK; ok == neg {
+		ts.Fatalf("%s: %s", args[1], resp.Status)
+	}
+	b, err := io.ReadAll(resp.Body)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o600))
 }
 
 // scan FILE PATIENT writes a document of 60 KB, which no compression makes small.

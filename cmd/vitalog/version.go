@@ -11,6 +11,7 @@ import (
 	"vitalog/node"
 	"vitalog/op"
 	"vitalog/receipt"
+	"vitalog/web"
 )
 
 // release is the version of the program; a build from a tagged module says it better.
@@ -23,11 +24,16 @@ type version struct {
 	Modified bool           `json:"modified,omitempty"`
 	Go       string         `json:"go"`
 	Platform string         `json:"platform"`
+	App      string         `json:"app"`     // release of the patient's app in it (spec/portal.md)
 	Formats  map[string]int `json:"formats"` // newest version that this program reads and writes
 }
 
-func thisVersion() version {
-	v := version{Schema: "vitalog.version/v1", Version: release, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
+func thisVersion() (version, error) {
+	app, err := web.New()
+	if err != nil {
+		return version{}, err
+	}
+	v := version{Schema: "vitalog.version/v1", Version: release, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, App: app.Release(),
 		Formats: map[string]int{"directory": node.Format, "genesis": op.Version, "grant": grant.Version, "receipt": receipt.Version, "app": appFormat}}
 	if b, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range b.Settings {
@@ -39,7 +45,7 @@ func thisVersion() version {
 			}
 		}
 	}
-	return v
+	return v, nil
 }
 
 func (p *program) versionCommand() *cobra.Command {
@@ -49,7 +55,10 @@ func (p *program) versionCommand() *cobra.Command {
 	}
 	p.jsonFlag(c)
 	c.RunE = p.soon(func(context.Context, []string) error {
-		v := thisVersion()
+		v, err := thisVersion()
+		if err != nil {
+			return err
+		}
 		if p.json {
 			return p.line(v)
 		}
@@ -61,7 +70,7 @@ func (p *program) versionCommand() *cobra.Command {
 			}
 			text += ")"
 		}
-		p.print("%s %s %s", text, v.Go, v.Platform)
+		p.print("%s %s %s, app %s", text, v.Go, v.Platform, v.App[:12])
 		return nil
 	})
 	return c

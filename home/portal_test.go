@@ -1,0 +1,234 @@
+package home_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"vitalog/consent"
+	"vitalog/exchange"
+	"vitalog/fhir"
+	"vitalog/grant"
+	"vitalog/internal/testnet"
+	"vitalog/key"
+	"vitalog/op"
+	"vitalog/receipt"
+	"vitalog/section"
+)
+
+// hospital is what the flows of the patient's app have another member do, over HTTP: each path is one deed of member 1.
+type hospital struct {
+	*testnet.Net
+	t testing.TB
+}
+
+// The patient's app, in TypeScript, enrols at a running network, is asked, shares, is written to, is read, and stops.
+func TestThePatientsAppWorksOnARunningNetwork(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the race detector sees nothing of the app, which is another process")
+	}
+	web, err := filepath.Abs("../web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, need := range []string{"node_modules/vitest/vitest.mjs", "node_modules/@noble/curves"} {
+		if _, err := os.Stat(filepath.Join(web, need)); err != nil {
+			lacks(t, "run npm ci in web/: %v", err)
+		}
+	}
+	program, err := exec.LookPath("node")
+	if err != nil {
+		lacks(t, "node runs the app's flows: %v", err)
+	}
+	h := &hospital{testnet.Start(t, 2, 0), t}
+	desk := httptest.NewServer(h)
+	t.Cleanup(desk.Close)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	c := exec.CommandContext(ctx, program, "node_modules/vitest/vitest.mjs", "run", "src/vault/network.test.ts")
+	c.Dir = web
+	c.Env = append(os.Environ(), "VITALOG_HOME="+h.Nodes[0].Config.URL(), "VITALOG_HOSPITAL="+desk.URL)
+	var said bytes.Buffer
+	c.Stdout, c.Stderr = &said, &said
+	if err := c.Run(); err != nil {
+		t.Fatalf("%v\n%s", err, said.Bytes())
+	}
+}
+
+func lacks(t testing.TB, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatalf(format, args...)
+	}
+	t.Skipf(format, args...)
+}
+
+// ServeHTTP does one deed and tells what came of it.
+func (h *hospital) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var ask struct{ Card, Chart, Export string }
+	if err := json.NewDecoder(r.Body).Decode(&ask); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	var said any
+	err := h.settle(r.Context())
+	if err == nil {
+		switch r.URL.Path {
+		case "/ask":
+			said, err = h.ask(r.Context(), ask.Card)
+		case "/write":
+			said, err = h.write(r.Context(), ask.Chart)
+		case "/attach":
+			said, err = h.attach(r.Context(), ask.Chart)
+		case "/verify":
+			said, err = h.verify(ask.Export)
+		case "/read":
+			said, err = h.read(r.Context(), ask.Chart)
+		}
+	}
+	if err == nil {
+		err = h.settle(r.Context())
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	_ = json.NewEncoder(w).Encode(said)
+}
+
+// settle waits until every member has put its further uses on the ledger, and followed it to where it is then.
+func (h *hospital) settle(ctx context.Context) error {
+	var height uint64
+	for _, n := range h.Nodes {
+		if err := n.Member.Flushed(ctx); err != nil {
+			return err
+		}
+	}
+	for _, n := range h.Nodes {
+		height = max(height, n.Chain.Ledger().Height())
+	}
+	for _, n := range h.Nodes {
+		if err := n.Member.Followed(ctx, height); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var who = exchange.Asker{Practitioner: "okafor", Name: "Dr. Ada Okafor", Role: "cardiologist", Purpose: exchange.Treat, Reason: "follow-up\nof last week"}
+
+func (h *hospital) ask(ctx context.Context, card string) (any, error) {
+	handle, err := grant.ParseHandle(card)
+	if err != nil {
+		return nil, err
+	}
+	wish := exchange.Wish{Sections: []section.Section{section.Medications, section.Labs, section.Vitals}, Lasts: uint64((90 * 24 * time.Hour).Milliseconds())}
+	id, err := h.Nodes[1].Member.Request(ctx, who, handle, wish)
+	return map[string]string{"request": fmt.Sprintf("%x", id)}, err
+}
+
+// write publishes a pulse that refers to the patient, and then another version of it.
+func (h *hospital) write(ctx context.Context, chart string) (any, error) {
+	pulse := func(value string) (exchange.Draft, error) {
+		r, err := fhir.Parse(fmt.Appendf(nil, `{"resourceType":"Observation","id":"p1","status":"final","subject":{"reference":"urn:uuid:1"},"valueQuantity":{"value":%s,"unit":"/min"}}`, value))
+		return exchange.Draft{Resource: r, ID: "pulse-1", Section: section.Vitals, Group: value}, err
+	}
+	d, err := pulse("61.0")
+	if err != nil {
+		return nil, err
+	}
+	at, err := h.Nodes[1].Member.Publish(ctx, who, chart, []exchange.Draft{d})
+	if err != nil {
+		return nil, err
+	}
+	if d, err = pulse("62.50"); err != nil {
+		return nil, err
+	}
+	d.Supersedes = []uint64{at[0].Entry}
+	at, err = h.Nodes[1].Member.Publish(ctx, who, chart, []exchange.Draft{d})
+	if err != nil {
+		return nil, err
+	}
+	return map[string]uint64{"entry": at[0].Entry, "block": at[0].Block}, nil
+}
+
+// attach publishes bytes as a small attachment and as a large one.
+func (h *hospital) attach(ctx context.Context, chart string) (any, error) {
+	at := map[int]uint64{}
+	for _, size := range []int{100, 1_500_000} {
+		b := make([]byte, size)
+		for i := range b {
+			b[i] = byte(i % 251)
+		}
+		a := exchange.Attached{ID: fmt.Sprint("scan-", size), ContentType: "application/dicom", Section: section.Vitals}
+		placed, err := h.Nodes[1].Member.PublishAttachment(ctx, who, chart, a, bytes.NewReader(b))
+		if err != nil {
+			return nil, err
+		}
+		at[size] = placed.Entry
+	}
+	return at, nil
+}
+
+// verify holds the lines of an export of accesses against the genesis, and their number against the last line.
+func (h *hospital) verify(export string) (any, error) {
+	g := h.Nodes[1].Genesis
+	lines := json.NewDecoder(strings.NewReader(export))
+	for n := 0; ; n++ {
+		var line struct {
+			Schema, Result string
+			At             time.Time
+			Log            key.Log
+			Entry          uint64
+			Receipt        []byte
+			Rows           int
+			Network        key.Network
+		}
+		if err := lines.Decode(&line); err != nil {
+			return nil, err
+		}
+		if line.Schema == "vitalog.audit-proof/v1" {
+			if line.Rows != n || line.Network != g.Network() || lines.More() {
+				return nil, fmt.Errorf("%d rows of %v, want %d of %v and nothing more", line.Rows, line.Network, n, g.Network())
+			}
+			return map[string]int{"rows": n}, nil
+		}
+		r, err := receipt.Decode(line.Receipt)
+		if err != nil {
+			return nil, err
+		}
+		v, err := r.Verify(g)
+		if err != nil {
+			return nil, err
+		}
+		a, ok := v.Entry.Says.(*op.Accessed)
+		if !ok || line.Schema != "vitalog.audit/v1" || v.Log != line.Log || v.Number != line.Entry || v.Entry.At != uint64(line.At.UnixMilli()) || (a.Why == consent.Allowed) != (line.Result == "opened") {
+			return nil, fmt.Errorf("line %d says otherwise than its receipt", n)
+		}
+	}
+}
+
+func (h *hospital) read(ctx context.Context, chart string) (any, error) {
+	opened, err := h.Nodes[1].Member.Open(ctx, who, chart, exchange.Want{Sections: []section.Section{section.Vitals}})
+	if refused, ok := errors.AsType[*exchange.Refused](err); ok {
+		return map[string]string{"refused": refused.Why.String()}, nil
+	}
+	if errors.Is(err, exchange.ErrNotShared) {
+		return map[string]string{"refused": "not shared"}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer opened.Close()
+	return map[string]int{"resources": opened.Chart.Len()}, errors.Join(opened.Errors...)
+}

@@ -1,0 +1,211 @@
+package web_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"vitalog/exchange"
+	"vitalog/gateway"
+	"vitalog/grant"
+	"vitalog/internal/testnet"
+	"vitalog/node"
+	"vitalog/section"
+	"vitalog/synthetic"
+)
+
+// hospital is member 0 as the walk in the browser sees it: each path is one deed, with what the patient showed at the desk. Member 1 hands
+// out the app.
+type hospital struct{ *testnet.Net }
+
+type shown struct{ Card, Chart string }
+
+var okafor = exchange.Asker{Practitioner: "okafor", Name: "Dr. Ada Okafor", Role: "cardiologist", Purpose: exchange.Treat, Reason: "blood pressure follow-up"}
+
+// A patient's first day in a real browser, with the keyboard alone; and every page, which axe looks at in light, dark, right-to-left and narrow.
+func TestAPatientsFirstDayInABrowser(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a browser and a network")
+	}
+	chromium := os.Getenv("VITALOG_CHROMIUM")
+	if chromium == "" {
+		var err error
+		if chromium, err = exec.LookPath("chromium"); err != nil {
+			t.Skip("there is no chromium: apt-get install chromium")
+		}
+		if _, err := os.Stat(filepath.FromSlash("node_modules/playwright-core")); err != nil {
+			t.Skip("playwright-core is not installed: npm --prefix web ci")
+		}
+	}
+	for _, name := range []string{"walk.mjs", "look.mjs", "browser.mjs"} { // so that a change of them is a change of this test
+		if _, err := os.ReadFile(filepath.Join("test", name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h := hospital{testnet.Start(t, 2, 0)}
+	desk := httptest.NewServer(h)
+	t.Cleanup(desk.Close)
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
+	defer cancel()
+	c := exec.CommandContext(ctx, "node", "test/walk.mjs")
+	c.Env = append(os.Environ(), "VITALOG_CHROMIUM="+chromium, "VITALOG_HOME="+h.Nodes[1].Config.URL(), "VITALOG_HOSPITAL="+desk.URL)
+	var wrong bytes.Buffer
+	c.Stderr = &wrong
+	said, err := c.Output()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, wrong.Bytes())
+	}
+	var got struct {
+		Sentence, Shared, Entries, Narrowed, Allowed, Refused, Failed string
+		Found, Seen, Complaints                                       []string
+		Cursor, Left                                                  bool
+		Rows                                                          int
+		Came                                                          map[string]int // ms until it showed by itself
+	}
+	if err := json.Unmarshal(said, &got); err != nil {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	if got.Failed != "" {
+		t.Error(got.Failed)
+	}
+	if len(got.Complaints) > 0 {
+		t.Errorf("the browser and axe complain:\n%s", strings.Join(got.Complaints, "\n"))
+	}
+	if !strings.Contains(got.Sentence, "Member 0 may read and write") || !strings.HasPrefix(got.Shared, "Member 0") {
+		t.Errorf("shared: %q, %q", got.Sentence, got.Shared)
+	}
+	if len(got.Came) != 2 {
+		t.Errorf("of a request and an access only these showed by themselves: %v", got.Came)
+	}
+	t.Logf("until it showed, in ms: %v", got.Came)
+	if len(got.Found) == 0 || !slices.Contains(got.Found, "Lisinopril 10 mg") || got.Rows < 10 || !got.Cursor {
+		t.Errorf("search found %q, the table has %d rows, the cursor moves: %v", got.Found, got.Rows, got.Cursor)
+	}
+	if !strings.Contains(got.Narrowed, "may read medicines and vital signs, for treatment, until") {
+		t.Errorf("narrowed to %q", got.Narrowed)
+	}
+	if got.Allowed != "read" || got.Refused != "refused" || !slices.Contains(got.Seen, okafor.Name) {
+		t.Errorf("before the stop %q, after it %q; the activity names %q", got.Allowed, got.Refused, got.Seen)
+	}
+	if got.Left {
+		t.Error("a locked app still shows what it showed")
+	}
+}
+
+// ServeHTTP does one deed and says what came of it in one word.
+func (h hospital) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var s shown
+	err := json.NewDecoder(r.Body).Decode(&s)
+	said := ""
+	if err == nil {
+		err = h.settle(r.Context())
+	}
+	if err == nil {
+		switch r.URL.Path {
+		case "/load":
+			err = h.load(r.Context(), s.Chart)
+		case "/ask":
+			err = h.ask(r.Context(), s.Card)
+		case "/read":
+			said, err = h.read(r.Context(), s.Chart)
+		}
+	}
+	if err == nil {
+		err = h.settle(r.Context())
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	_, _ = io.WriteString(w, said)
+}
+
+// settle waits until every member's traces are on the ledger and every member has followed it to there.
+func (h hospital) settle(ctx context.Context) error {
+	height := uint64(0)
+	for _, n := range h.Nodes {
+		if err := n.Member.Flushed(ctx); err != nil {
+			return err
+		}
+	}
+	for _, n := range h.Nodes {
+		height = max(height, n.Chain.Ledger().Height())
+	}
+	for _, n := range h.Nodes {
+		if err := n.Member.Followed(ctx, height); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// load writes the years of a synthetic patient into the chart, through the hospital's FHIR endpoint.
+func (h hospital) load(ctx context.Context, chart string) error {
+	p := synthetic.Patients(2026, 1, time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC))[0]
+	n := h.Nodes[0]
+	if err := n.Member.Link(chart, synthetic.MRNSystem, p.MRN); err != nil {
+		return err
+	}
+	all, err := synthetic.Merge(p.Batches, func(synthetic.Source) bool { return true })
+	if err != nil {
+		return err
+	}
+	return send(ctx, n, http.MethodPost, "", all)
+}
+
+func send(ctx context.Context, n *node.Node, method, path string, body []byte) error {
+	base := n.Config.URL() + "/fhir"
+	who := exchange.Asker{Practitioner: "import", Name: "Import", Role: "system", Purpose: exchange.Treat, Machine: true}
+	token, err := gateway.IssueToken(n.Ring.Tokens(), n.Config.Name, base, who, gateway.MaxTokenLife, time.Now())
+	if err != nil {
+		return err
+	}
+	r, err := http.NewRequestWithContext(ctx, method, base+path, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	r.Header.Set("Content-Type", "application/fhir+json")
+	a, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return err
+	}
+	defer a.Body.Close()
+	if said, err := io.ReadAll(a.Body); err != nil || a.StatusCode >= 300 {
+		return errors.Join(err, fmt.Errorf("%s %s: %d: %.500s", method, path, a.StatusCode, said))
+	}
+	return nil
+}
+
+func (h hospital) ask(ctx context.Context, card string) error {
+	handle, err := grant.ParseHandle(card)
+	if err != nil {
+		return err
+	}
+	_, err = h.Nodes[0].Member.Request(ctx, okafor, handle, exchange.Wish{Sections: section.Clinical(), Lasts: uint64((90 * 24 * time.Hour).Milliseconds())})
+	return err
+}
+
+func (h hospital) read(ctx context.Context, chart string) (string, error) {
+	opened, err := h.Nodes[0].Member.Open(ctx, okafor, chart, exchange.Want{Sections: []section.Section{section.Vitals}})
+	if _, refused := errors.AsType[*exchange.Refused](err); refused {
+		return "refused", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	opened.Close()
+	return "read", nil
+}

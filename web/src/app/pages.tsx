@@ -1,0 +1,65 @@
+/** Which page a view is. The first one comes with the app; the others are fetched when somebody goes there, and stay. */
+import type { JSX } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { words } from "../i18n/index.ts";
+import { Home } from "../pages/Home.tsx";
+import { Loading } from "../ui/Loading.tsx";
+import type { View } from "./views.ts";
+
+type Page = () => JSX.Element;
+
+/** The member doesn't answer, or another release is there whose files have what this one asks for: loading anew mends both. */
+function Lacking() {
+  return (
+    <p class="notice bad" role="alert">
+      {words.value.failures.unreachable}
+    </p>
+  );
+}
+
+function later(load: () => Promise<Page>): Page {
+  let there: Page | undefined;
+  return function Later() {
+    const [page, setPage] = useState(() => there);
+    useEffect(() => {
+      if (page) return;
+      let here = true;
+      load().then(
+        (p) => {
+          there = p;
+          if (here) setPage(() => p);
+        },
+        () => here && setPage(() => Lacking),
+      );
+      return () => {
+        here = false;
+      };
+    }, [page]);
+    const Shown = page;
+    return Shown ? <Shown /> : <Loading />;
+  };
+}
+
+const record = () => import("../pages/record.ts");
+const sharing = () => import("../pages/sharing.ts");
+const more = () => import("../pages/more.ts");
+
+export const pages: { [V in View]: Page } = {
+  "/": Home,
+  "/record": later(async () => (await record()).Record),
+  "/record/item": later(async () => (await record()).ItemPage),
+  "/vitals": later(async () => (await record()).Vitals),
+  "/vitals/trend": later(async () => (await record()).TrendPage),
+  "/medicines": later(async () => (await record()).Medicines),
+  "/emergency": later(async () => (await record()).Emergency),
+  "/sharing": later(async () => (await sharing()).Sharing),
+  "/sharing/request": later(async () => (await sharing()).RequestPage),
+  "/sharing/new": later(async () => (await sharing()).NewShare),
+  "/sharing/card": later(async () => (await sharing()).CardPage),
+  "/activity": later(async () => (await more()).Activities),
+  "/more": later(async () => (await more()).More),
+  "/more/keys": later(async () => (await more()).Keys),
+  "/more/language": later(async () => (await more()).LanguagePage),
+  "/more/export": later(async () => (await more()).Export),
+  "/more/about": later(async () => (await more()).About),
+};

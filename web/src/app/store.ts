@@ -1,0 +1,129 @@
+/** What the pages show, as signals: the vault's state and what the last sync proved. All of it is dropped when the vault locks. */
+import { computed, signal } from "@preact/signals";
+import { type Item, item } from "../fhir/item.ts";
+import { count, fill, words } from "../i18n/index.ts";
+import { vaultInWorker } from "../link.ts";
+import type { Activity, Chart, Failure, Grant, Network, Progress, Request, State, VaultError } from "../vault/api.ts";
+
+export const network = signal<Network | null>(null);
+export const state = signal<State | null>(null);
+export const chart = signal<Chart | null>(null);
+export const activity = signal<Activity | null>(null);
+export const requests = signal<{ requests: Request[]; spam: number } | null>(null);
+export const grants = signal<Grant[] | null>(null);
+export const progress = signal<Progress | null>(null);
+
+/** Why the record could not be fetched; what was there stays. */
+export const trouble = signal<Failure | "">("");
+export const syncing = signal(false);
+
+/** One sentence for everybody, read out too. Announcing it again makes it new. */
+export const message = signal<{ text: string; bad: boolean; n: number }>({ text: "", bad: false, n: 0 });
+
+export const items = computed<Item[]>(() => (chart.value?.resources ?? []).flatMap((r) => item(r) ?? []));
+export const itemsByKey = computed(() => new Map(items.value.map((i) => [i.key, i])));
+export const waiting = computed<Request[]>(() => (requests.value?.requests ?? []).filter((r) => !r.answered));
+
+export const vault = vaultInWorker((n) => {
+  if (n.kind === "locked") void settle();
+  else if (n.kind === "news") hear();
+  else progress.value = n.progress;
+});
+
+export function tell(text: string, bad = false) {
+  message.value = { text, bad, n: message.value.n + 1 };
+}
+
+export const failureOf = (e: unknown): Failure => (e instanceof Error && "failure" in e ? (e as VaultError).failure : "internal");
+
+/** What went wrong, for people; the detail is for the console, and names nobody. */
+export function explain(e: unknown): string {
+  const f = failureOf(e);
+  console.info(f, e instanceof Error && "detail" in e ? (e as VaultError).detail : "");
+  if (f === "locked") void settle();
+  return words.value.failures[f] ?? words.value.failures.internal;
+}
+
+function drop() {
+  chart.value = null;
+  activity.value = null;
+  requests.value = null;
+  grants.value = null;
+  trouble.value = "";
+}
+
+/** Takes the vault's state over; what was open goes when it is locked. */
+export async function settle(next?: State): Promise<State> {
+  const s = next ?? (await vault.state());
+  if (s.phase !== "open") drop();
+  state.value = s;
+  if (s.network) network.value = s.network;
+  return s;
+}
+
+async function show() {
+  const [c, a, q, g] = await Promise.all([vault.record(), vault.activity(), vault.requests(), vault.grants()]);
+  chart.value = c;
+  activity.value = a;
+  requests.value = q;
+  grants.value = g;
+}
+
+let last: Promise<void> = Promise.resolve();
+
+/** The newest header when all of it was shown last. Calls that write sync too: what they brought is new to pages, though the next sync finds none of it. */
+let shownAt = 0;
+
+/** Fetches what is new and shows it, one after another; `anyway` also when only this app has changed something. */
+export function refresh(aloud = false, anyway = false): Promise<void> {
+  last = last.then(() => fetchNews(aloud, anyway));
+  return last;
+}
+
+let heard = false; // of something whose fetching has not begun
+
+/** Something came. What comes until it is fetched comes with it. */
+function hear() {
+  if (heard) return;
+  heard = true;
+  last = last.then(() => {
+    heard = false;
+    return fetchNews(false, false);
+  });
+}
+
+async function fetchNews(aloud: boolean, anyway: boolean) {
+  syncing.value = true;
+  try {
+    const s = await vault.sync();
+    if (s.height !== shownAt || anyway || !chart.value) {
+      await show();
+      shownAt = s.height;
+    }
+    trouble.value = "";
+    if (aloud) tell(s.changed ? count(words.value.common.news, s.entries) : words.value.common.refreshed);
+  } catch (e) {
+    const said = explain(e);
+    if (state.value?.phase !== "open") return;
+    trouble.value = failureOf(e);
+    if (aloud) tell(said, true);
+  } finally {
+    syncing.value = false;
+    progress.value = null;
+  }
+}
+
+/** Does something that ends on the ledger, says so, and shows what became of it. Tells whether it was done. */
+export async function settled(done: string, act: () => Promise<{ block: number }>): Promise<boolean> {
+  try {
+    const f = await act();
+    tell(`${done} ${fill(words.value.common.final, { block: String(f.block) })}`);
+    await refresh(false, true);
+    return true;
+  } catch (e) {
+    tell(explain(e), true);
+    return false;
+  } finally {
+    progress.value = null;
+  }
+}

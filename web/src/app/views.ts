@@ -1,0 +1,25 @@
+/** The paths of the app's views. A path says which kind of view, never of what: nothing of a record stands in an address. */
+
+export const views = [
+  "/",
+  "/record",
+  "/record/item",
+  "/vitals",
+  "/vitals/trend",
+  "/medicines",
+  "/emergency",
+  "/sharing",
+  "/sharing/request",
+  "/sharing/new",
+  "/sharing/card",
+  "/activity",
+  "/more",
+  "/more/keys",
+  "/more/language",
+  "/more/export",
+  "/more/about",
+] as const;
+
+export type View = (typeof views)[number];
+
+export const isView = (path: string): path is View => (views as readonly string[]).includes(path);

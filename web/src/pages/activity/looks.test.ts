@@ -1,0 +1,53 @@
+import { expect, test } from "vitest";
+import type { Access, SectionName } from "../../vault/api.ts";
+import { looks, recordsOf, sectionsOf } from "./looks.ts";
+
+const row = (section: SectionName, at: number, o: Partial<Access> = {}): Access => ({
+  id: `${section}/${at}`,
+  section,
+  entry: at,
+  block: at,
+  at,
+  by: { kind: "member", number: 0, name: "St. Elena", memberKind: "provider" },
+  purpose: "TREAT",
+  practitioner: "okafor",
+  person: "Dr. Okafor",
+  role: "",
+  organisation: "",
+  reason: "",
+  machine: false,
+  explained: true,
+  introduced: true,
+  records: 2,
+  resources: [],
+  further: false,
+  outcome: "allowed",
+  count: 1,
+  ...o,
+});
+
+test("what one person opened in one go is one look, and holds all its rows", () => {
+  const all = looks([row("vitals", 9000), row("labs", 8000), row("vitals", 7000)]);
+  expect(all.map((l) => [l.rows.length, recordsOf(l), sectionsOf(l)])).toEqual([[3, 6, ["vitals", "labs"]]]);
+});
+
+test("another person, result, reason or minute is another look", () => {
+  const at = 1_000_000;
+  const all = looks([
+    row("vitals", at),
+    row("vitals", at, { person: "Dr. Moreau" }),
+    row("vitals", at, { outcome: "revoked" }),
+    row("vitals", at, { outcome: "revoked", reason: "check" }),
+    row("vitals", at - 120_000, { outcome: "revoked", reason: "check" }),
+  ]);
+  expect(all.map((l) => l.rows.length)).toEqual([1, 1, 1, 1, 1]);
+});
+
+test("software's looks are folded however long they took, a refused one stands alone", () => {
+  const all = looks([
+    row("vitals", 9e8, { machine: true }),
+    row("labs", 1e8, { machine: true }),
+    row("labs", 1e7, { machine: true, outcome: "expired" }),
+  ]);
+  expect(all.map((l) => l.rows.length)).toEqual([2, 1]);
+});

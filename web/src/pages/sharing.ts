@@ -1,0 +1,5 @@
+/** The pages about who may see what, fetched together. */
+export { Sharing } from "./Sharing.tsx";
+export { CardPage } from "./sharing/CardPage.tsx";
+export { NewShare } from "./sharing/NewShare.tsx";
+export { RequestPage } from "./sharing/RequestPage.tsx";

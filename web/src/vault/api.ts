@@ -1,0 +1,124 @@
+/**
+ * What pages see of the vault: plain data in and out, and never a key. The vault runs in a worker of its own; remote.ts gives pages a Vault that
+ * asks it. Whatever is called verified here was checked in the worker: hashes, signatures, receipts under the genesis' validators.
+ *
+ *     const vault = connect(worker);
+ *     await vault.begin({ home: location.origin });            genesis pinned
+ *     await vault.create({ passphrase });                      keys, then vault.words(), vault.enrol()
+ *     await vault.sync();  const chart = await vault.record();
+ *
+ * Times are milliseconds since 1970; ids and hashes are lower-case hex without prefix. Calls that fail throw a VaultError.
+ */
+
+import type { SectionName } from "./names.ts";
+import type {
+  Activity,
+  Answer,
+  Begin,
+  Card,
+  Chart,
+  Final,
+  Grant,
+  Network,
+  Progress,
+  Proof,
+  Request,
+  Share,
+  State,
+  Synced,
+} from "./shapes.ts";
+
+export type { GrantState, Party, Reason, SectionName } from "./names.ts";
+export { clinicalSections, purposes, sections } from "./names.ts";
+export type * from "./shapes.ts";
+
+/** Why a call failed; pages have a sentence for each. `detail` is for the developer's console only and names no patient. */
+export type Failure =
+  | "locked" // unlock first
+  | "no-patient" // nothing is kept in this browser
+  | "has-patient" // somebody's keys are kept in this browser: forget them first
+  | "wrong-passphrase"
+  | "wrong-words" // no 24 words of the list, or their checksum is wrong
+  | "wrong-passkey"
+  | "weak-passphrase" // shorter than 12 characters
+  | "not-enrolled" // the words lead to no logs on this network
+  | "unreachable" // the home member doesn't answer: try again
+  | "busy" // the home member has done enough in this minute
+  | "not-shared" // not there, or not for you
+  | "conflict" // was done before, or meets another change
+  | "refused" // the ledger refuses; detail has its reason
+  | "invalid" // the caller's mistake
+  | "other-network" // the home member shows another genesis than the pinned one
+  | "altered" // an answer does not follow from what the validators signed: somebody hides or alters
+  | "damaged" // what is kept in this browser doesn't read: recover with the words
+  | "internal";
+
+export interface VaultError extends Error {
+  failure: Failure;
+  detail: string;
+}
+
+export interface Vault {
+  state(): Promise<State>;
+  /** Pins the network: afterwards every answer is held against this genesis. */
+  begin(o: Begin): Promise<Network>;
+
+  /** Draws a root and keeps it sealed. The vault is open afterwards. */
+  create(o: { passphrase: string }): Promise<State>;
+  /** Takes the root from 24 words: any case and spacing. */
+  recover(o: { words: string; passphrase: string }): Promise<State>;
+  /** The 24 words, for the recovery kit. The passphrase is asked for again, unless the kit was never saved. */
+  words(o: { passphrase?: string }): Promise<string[]>;
+  /** Confirms that the kit was opened: words at places (from 1) as typed. False if one is wrong. */
+  confirmWords(o: { places: number[]; words: string[] }): Promise<boolean>;
+  /** Makes the patient's logs on the ledger. It can be repeated. */
+  enrol(): Promise<Final>;
+
+  unlock(o: { passphrase: string }): Promise<State>;
+  unlockPasskey(o: { id: string; prf: Uint8Array }): Promise<State>;
+  /** Another way to unlock; the passphrase is asked for again. */
+  addPasskey(o: { id: string; name: string; salt: string; prf: Uint8Array; passphrase: string }): Promise<State>;
+  removePasskey(o: { id: string }): Promise<State>;
+  /** Passkeys are forgotten with the old passphrase: add them again. */
+  changePassphrase(o: { old: string; new: string }): Promise<State>;
+  lock(): Promise<State>;
+  setAutoLock(o: { minutes: number }): Promise<State>;
+  /** Deletes keys and cache from this browser. The words bring all of it back. */
+  forget(): Promise<State>;
+
+  /** Fetches and proves what is new in all sections. The others answer from what the last sync proved. */
+  sync(): Promise<Synced>;
+  record(): Promise<Chart>;
+  proof(o: { section: SectionName; entry: number }): Promise<Proof>;
+  /** The bytes of a Binary that came as an attachment, with its content type. */
+  attachment(o: { section: SectionName; entry: number }): Promise<Blob>;
+  activity(): Promise<Activity>;
+  requests(): Promise<{ requests: Request[]; spam: number }>;
+  grants(): Promise<Grant[]>;
+  card(): Promise<Card>;
+
+  /**
+   * Writes a resource of the patient's own: an observation, a questionnaire. With the id of one that the patient wrote it is the next version; of one that
+   * another wrote it is a conflict. Final when it returns.
+   */
+  write(o: { json: string; section?: SectionName }): Promise<Final>;
+  /** Ends a resource that the patient wrote, by its key (type/id). */
+  remove(o: { key: string }): Promise<Final>;
+  share(o: Share): Promise<Final>;
+  answer(o: Answer): Promise<Final>;
+  /** Ends grants and begins a new epoch for what is written from now on. */
+  stop(o: { grants: string[] }): Promise<Final>;
+  stopAll(): Promise<Final>;
+  /** Hides records from one grantee: the grant is given anew without these entries, under another id, and the old one ends. */
+  hide(o: { grant: string; entries: number[] }): Promise<Final>;
+  /** Blocks the record of a version for everybody else, for ever. */
+  erase(o: { section: SectionName; entries: number[] }): Promise<Final>;
+
+  /** All resources as a FHIR Bundle (collection). */
+  exportRecord(): Promise<Blob>;
+  /** Every access with its receipt as JSON Lines, which `vitalog verify receipt` checks offline. */
+  exportActivity(): Promise<Blob>;
+}
+
+/** What the worker tells without being asked. */
+export type Notice = { kind: "locked" } | { kind: "progress"; progress: Progress } | { kind: "news" }; // news: sync brings something

@@ -1,0 +1,106 @@
+/** Every access to the patient's records, from entries that were proved, with what the readers told of themselves (spec/access.md). */
+
+import type { Access, Activity } from "../api.ts";
+import { type Bytes, hex } from "../bytes.ts";
+import { kindOf } from "../failure.ts";
+import { type Detail, openDetail } from "../grant/detail.ts";
+import type { Accessed } from "../ledger/entry.ts";
+import { covers } from "../ledger/terms.ts";
+import type { SectionName } from "../names.ts";
+import { blobOf, gather } from "./blobs.ts";
+import { type Notes, readNotes } from "./notes.ts";
+import { placeOfEntry, recordsOf } from "./open.ts";
+import { memberParty, partyOf } from "./party.ts";
+import { each, type Session } from "./session.ts";
+import { type Placed, type ProvenLog, provenBy } from "./sync.ts";
+
+const atOnce = 6;
+
+export async function activity(s: Session): Promise<Activity> {
+  const notes = await readNotes(s);
+  const all = [...s.logs.values()].flatMap((l) => l.entries);
+  await gather(
+    s,
+    all.flatMap((e) => (e.says.kind === "access" ? [e.says.detail] : [])),
+  );
+  const rows: Access[] = [];
+  for (const log of s.logs.values()) {
+    await each(log.entries, atOnce, async (e) => {
+      if (e.says.kind === "access") rows.push(await accessRow(s, notes, log, e, e.says));
+      else if (e.says.kind === "refusals") rows.push(refusalsRow(s, notes, log, e, e.says.key, e.says.count));
+    });
+  }
+  rows.sort((a, b) => b.at - a.at || b.entry - a.entry);
+  const by = provenBy(s);
+  return { rows, proven: true, signed: by.signed, of: by.of, upTo: by.upTo };
+}
+
+function blank(s: Session, notes: Notes, log: ProvenLog, e: Placed, key: Bytes): Access {
+  return {
+    id: placeOfEntry(e),
+    section: log.section,
+    entry: e.number,
+    block: e.block,
+    at: e.at,
+    by: partyOf(s.genesis, notes, log.head.owners[0]!, key),
+    purpose: notes.names.get(hex(key))?.purpose ?? "",
+    practitioner: "",
+    person: "",
+    role: "",
+    organisation: "",
+    reason: "",
+    machine: false,
+    explained: false,
+    introduced: false,
+    records: 0,
+    resources: [],
+    further: false,
+    outcome: "no-right",
+    count: 1,
+  };
+}
+
+async function accessRow(s: Session, notes: Notes, log: ProvenLog, e: Placed, says: Accessed): Promise<Access> {
+  const touched = recordsOf(log).filter((r) => covers(says.ranges, r.number));
+  const resources = touched.flatMap((r) => s.opened.get(placeOfEntry(r))?.content.items.map((i) => `${i.type}/${i.id}`) ?? []);
+  const row = { ...blank(s, notes, log, e, e.signer), records: touched.length, resources: [...new Set(resources)] };
+  Object.assign(row, { further: says.further, outcome: says.why });
+  const d = await detailOf(s, log.section, e, says);
+  if (!d) return row;
+  const introduced = notes.names.get(hex(e.signer))?.member === d.member;
+  const { practitioner, role, organisation, purpose, reason, machine } = d;
+  return {
+    ...row,
+    by: memberParty(s.genesis, d.member),
+    practitioner,
+    person: d.name,
+    role,
+    organisation,
+    purpose,
+    reason,
+    machine,
+    explained: true,
+    introduced,
+  };
+}
+
+function refusalsRow(s: Session, notes: Notes, log: ProvenLog, e: Placed, key: Bytes, count: number): Access {
+  return { ...blank(s, notes, log, e, key), introduced: notes.names.has(hex(key)), count };
+}
+
+/** What the reader told, or null where nobody has it, or it doesn't open: the row stands without an explanation. */
+async function detailOf(s: Session, section: SectionName, e: Placed, says: Accessed): Promise<Detail | null> {
+  try {
+    const sealed = await blobOf(s, says.detail);
+    const use = { log: e.log, session: says.session, grantee: e.signer };
+    return await openDetail((await s.patient.section(section)).exchange, s.genesis, use, sealed);
+  } catch (e) {
+    if (["not-shared", "altered"].includes(kindOf(e))) return null;
+    throw e;
+  }
+}
+
+/** Allowed accesses under a grant, by its entry. */
+export function usesOf(log: ProvenLog, grant: number): Placed[] {
+  return log.entries.filter((e) => e.says.kind === "access" && e.says.why === "allowed" && e.says.grant === grant);
+}

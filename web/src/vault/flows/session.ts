@@ -1,0 +1,35 @@
+/** An open vault at work: the patient's keys, the pinned network, the home member, and what was fetched, proved and opened so far. */
+
+import type { Progress } from "../api.ts";
+import type { Home } from "../home.ts";
+import type { Patient } from "../keys.ts";
+import type { Genesis } from "../ledger/genesis.ts";
+import type { Agreed } from "../ledger/receipt.ts";
+import type { SectionName } from "../names.ts";
+import type { Store } from "../store.ts";
+import type { Notes } from "./notes.ts";
+import type { Opened } from "./open.ts";
+import type { ProvenLog } from "./sync.ts";
+
+export interface Session {
+  genesis: Genesis;
+  member: number; // of the home member
+  home: Home;
+  patient: Patient;
+  store: Store;
+  agreed: Agreed; // signatures of blocks that were verified
+  logs: Map<SectionName, ProvenLog>;
+  syncing: Promise<unknown>; // logs are synced by one at a time
+  notes: { size: number; notes: Notes } | null; // of the index log at that size
+  opened: Map<string, Opened>; // by log/entry; records that opened, until the vault locks
+  progress(p: Progress): void;
+}
+
+/** Runs work on all items, some at once, in whatever order they end. */
+export async function each<T>(items: readonly T[], atOnce: number, work: (item: T) => Promise<void>): Promise<void> {
+  const queue = items[Symbol.iterator]();
+  const lane = async (): Promise<void> => {
+    for (let next = queue.next(); !next.done; next = queue.next()) await work(next.value);
+  };
+  await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, lane));
+}

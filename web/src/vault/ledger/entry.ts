@@ -1,0 +1,116 @@
+/** Entries: what execution made of operations, as they stand in a log (spec/operations.md). Log and number are where they stand. */
+
+import type { Bytes } from "../bytes.ts";
+import { fail } from "../failure.ts";
+import { type Reason, reasons } from "../names.ts";
+import { type Reader, reader, sum, u64 } from "../wire.ts";
+import { countEntries, type Range, readRanges, readTerms, type Terms } from "./terms.ts";
+
+/** A record as the ledger knows it. */
+export interface Recorded {
+  kind: "append";
+  epoch: number;
+  generation: number;
+  record: Bytes;
+  core: Bytes;
+  blob: Bytes;
+  size: number; // class: at most 2^size bytes of ciphertext
+}
+
+export interface Accessed {
+  kind: "access";
+  grant: number;
+  further: boolean;
+  ranges: Range[];
+  session: Bytes;
+  detail: Bytes;
+  why: Reason;
+}
+
+export type Statement =
+  | Recorded
+  | Accessed
+  | { kind: "create"; salt: Bytes; epochKey: Bytes; ticket: Bytes }
+  | { kind: "grant"; terms: Terms; message: Bytes }
+  | { kind: "revoke"; grant: number }
+  | { kind: "rotate"; epoch: number; epochKey: Bytes; mailbox: Bytes }
+  | { kind: "rekey-owner" | "rekey-grantee"; next: Bytes; proof: Bytes }
+  | { kind: "erase-block" | "erase-destroy"; ranges: Range[] }
+  | { kind: "post"; message: Bytes; size: number; ticket: Bytes }
+  | { kind: "refusals"; key: Bytes; hour: number; count: number };
+
+export interface Entry {
+  log: Bytes;
+  number: number;
+  at: number; // ledger clock, ms
+  signer: Bytes;
+  says: Statement;
+}
+
+export const ticketSize = 290;
+export const maxEntry = 4 << 10;
+const maxNamed = 1000n; // entries of an access or an erasure
+const maxSealed = 256 << 10;
+
+export const entryHash = (log: Bytes, number: number, encoded: Bytes): Bytes => sum("vitalog/v1/entry", log, u64(number), encoded);
+
+export function decodeEntry(log: Bytes, number: number, b: Bytes): Entry {
+  const r = reader(b, `entry ${number}`);
+  const kind = r.u8();
+  const e = { log, number, at: r.count64(), signer: r.fixed(32), says: readStatement(r, kind, `entry ${number}`) };
+  r.end();
+  return e;
+}
+
+function readStatement(r: Reader, kind: number, what: string): Statement {
+  switch (kind) {
+    case 1:
+      return { kind: "create", salt: r.fixed(32), epochKey: r.fixed(32), ticket: r.fixed(ticketSize) };
+    case 2: {
+      const says: Recorded = {
+        kind: "append",
+        epoch: r.u32(),
+        generation: r.u32(),
+        record: r.fixed(32),
+        core: r.fixed(32),
+        blob: r.fixed(32),
+        size: r.u8(),
+      };
+      return says.size > 63 ? fail("altered", `${what}: size class ${says.size}`) : says;
+    }
+    case 3:
+      return { kind: "grant", terms: readTerms(r, what), message: r.fixed(32) };
+    case 4:
+      return { kind: "revoke", grant: r.count64() };
+    case 5:
+      return readAccess(r, what);
+    case 6:
+      return { kind: "rotate", epoch: r.u32(), epochKey: r.fixed(32), mailbox: r.fixed(32) };
+    case 7:
+    case 8:
+      return { kind: kind === 7 ? "rekey-owner" : "rekey-grantee", next: r.fixed(32), proof: r.fixed(64) };
+    case 9:
+    case 10:
+      return { kind: kind === 9 ? "erase-block" : "erase-destroy", ranges: named(readRanges(r, what), what) };
+    case 11: {
+      const [message, size] = [r.fixed(32), r.u32()];
+      if (size > maxSealed) fail("altered", `${what}: a message of ${size} bytes`);
+      return { kind: "post", message, size, ticket: r.fixed(ticketSize) };
+    }
+    case 64:
+      return { kind: "refusals", key: r.fixed(32), hour: r.count64(), count: r.u32() };
+    default:
+      return fail("altered", `${what}: kind ${kind} is no kind of entry`);
+  }
+}
+
+function readAccess(r: Reader, what: string): Accessed {
+  const a = { grant: r.count64(), further: r.flag(), ranges: named(readRanges(r, what), what), session: r.fixed(32), detail: r.fixed(32) };
+  const n = r.u8();
+  return { kind: "access", ...a, why: reasons[n] ?? fail("altered", `${what}: reason ${n}`) };
+}
+
+function named(ranges: Range[], what: string): Range[] {
+  if (ranges.length === 0 || countEntries(ranges) > maxNamed) fail("altered", `${what}: names no entries, or more than ${maxNamed}`);
+  return ranges;
+}

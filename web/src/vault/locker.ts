@@ -1,0 +1,211 @@
+/**
+ * Keys from unlock to lock: what is kept of them in the browser, the ways to open it, and the session that works with them. Everything that was opened
+ * goes with the session.
+ */
+
+import type { Notice, State, Vault } from "./api.ts";
+import { type Bytes, hex, random, unhex, wipe } from "./bytes.ts";
+import { fail } from "./failure.ts";
+import { enrol, isEnrolled } from "./flows/enrol.ts";
+import { networkOf } from "./flows/party.ts";
+import type { Session } from "./flows/session.ts";
+import { restoreLogs, syncLogs } from "./flows/sync.ts";
+import { discover, type Fetch, homeOf } from "./home.ts";
+import { addPasskey, changePassphrase, makeRing, openByPasskey, openByPassphrase, type Ring } from "./keyring.ts";
+import { patientOf } from "./keys.ts";
+import { type Genesis, parseGenesis } from "./ledger/genesis.ts";
+import { sections } from "./names.ts";
+import type { Store } from "./store.ts";
+import { rootOf, wordsOf } from "./words.ts";
+
+export interface Surroundings {
+  store: Store;
+  fetch: Fetch;
+  notify(n: Notice): void;
+}
+
+interface Pinned {
+  json: string;
+  member: number;
+  home: string;
+}
+
+interface Settings {
+  kitSaved: boolean;
+  enrolled: boolean;
+  autoLock: number;
+}
+
+const fresh: Settings = { kitSaved: false, enrolled: false, autoLock: 5 };
+
+type Keys = "create" | "recover" | "words" | "confirmWords" | "enrol" | "unlock" | "unlockPasskey" | "addPasskey" | "removePasskey";
+
+export interface Locker {
+  calls: Pick<Vault, "state" | "begin" | Keys | "changePassphrase" | "lock" | "setAutoLock" | "forget">;
+  /** The session, if the vault is open. */
+  open(): Session;
+  /** The same, after its logs were proved at least once. */
+  proved(): Promise<Session>;
+}
+
+export function lockerOf(env: Surroundings): Locker {
+  const { store } = env;
+  let session: Session | null = null;
+  let kit: Bytes | null = null; // the root of who was just made, until the words are confirmed or the vault locks
+
+  const pinned = (): Promise<Pinned | undefined> => store.get<Pinned>("state", "network");
+  let read: { json: string; genesis: Genesis } | null = null;
+  const genesisOf = (json: string): Genesis => {
+    if (read?.json !== json) read = { json, genesis: parseGenesis(json) };
+    return read.genesis;
+  };
+  const ring = (): Promise<Ring | undefined> => store.get<Ring>("state", "ring");
+  const settings = async (): Promise<Settings> => ({ ...fresh, ...(await store.get<Settings>("state", "settings")) });
+  const set = async (s: Partial<Settings>): Promise<void> => store.put("state", "settings", { ...(await settings()), ...s });
+  const open = (): Session => session ?? fail("locked", "unlock first");
+  const own = async (): Promise<Ring> => (await ring()) ?? fail("no-patient", "nothing is kept in this browser");
+
+  const state = async (): Promise<State> => {
+    const [net, r, { kitSaved, enrolled, autoLock }] = [await pinned(), await ring(), await settings()];
+    return {
+      phase: session ? "open" : r ? "locked" : "none",
+      network: net ? networkOf(genesisOf(net.json), net.member) : null,
+      passphrase: r !== undefined,
+      passkeys: (r?.passkeys ?? []).map(({ id, name, salt }) => ({ id, name, salt })),
+      kitSaved,
+      enrolled,
+      autoLock,
+      chart: session?.patient.chart ?? "",
+    };
+  };
+
+  /** Takes over the root and overwrites it. */
+  const begin = async (root: Bytes): Promise<void> => {
+    const net = (await pinned()) ?? fail("no-patient", "begin with a network");
+    const genesis = genesisOf(net.json);
+    const patient = await patientOf(genesis.network, root);
+    const home = homeOf(net.home, net.member, env.fetch);
+    const progress = (p: Parameters<Session["progress"]>[0]): void => env.notify({ kind: "progress", progress: p });
+    session = {
+      genesis,
+      member: net.member,
+      home,
+      patient,
+      store,
+      agreed: new Map(),
+      logs: new Map(),
+      syncing: Promise.resolve(),
+      notes: null,
+      opened: new Map(),
+      progress,
+    };
+    await restoreLogs(session);
+  };
+
+  const keep = async (root: Bytes, passphrase: string): Promise<void> => {
+    if (await ring()) fail("has-patient", "keys are kept in this browser already");
+    const net = (await pinned()) ?? fail("no-patient", "begin with a network");
+    await store.put("state", "ring", await makeRing(genesisOf(net.json).network, root, passphrase));
+    await begin(root.slice());
+  };
+
+  const forgetKit = (): void => {
+    if (kit) wipe(kit);
+    kit = null;
+  };
+
+  /** A session whose logs were proved at least once. */
+  const proved = async (): Promise<Session> => {
+    const s = open();
+    if (s.logs.size < sections.length) await syncLogs(s);
+    return s;
+  };
+
+  const calls: Locker["calls"] = {
+    state,
+    begin: async ({ home, network }) => {
+      const found = await discover(home, env.fetch);
+      const before = await pinned();
+      const want = before ? genesisOf(before.json).network : network === undefined ? found.genesis.network : unhex(network, 32);
+      if (hex(want) !== hex(found.genesis.network)) return fail("other-network", "the home member belongs to another network");
+      await store.put("state", "network", { json: found.json, member: found.member, home });
+      return networkOf(found.genesis, found.member);
+    },
+
+    create: async ({ passphrase }) => {
+      const root = random(32);
+      await keep(root, passphrase);
+      forgetKit();
+      kit = root;
+      return state();
+    },
+    recover: async ({ words, passphrase }) => {
+      const root = await rootOf(words);
+      await keep(root, passphrase);
+      wipe(root);
+      await set({ kitSaved: true, enrolled: await isEnrolled(open()) });
+      return state();
+    },
+    words: async ({ passphrase }) => {
+      open();
+      if (kit) return wordsOf(kit);
+      const root = await openByPassphrase(await own(), passphrase ?? "");
+      const words = await wordsOf(root);
+      wipe(root);
+      return words;
+    },
+    confirmWords: async ({ places, words }) => {
+      const want = await wordsOf(kit ?? fail("locked", "show the words again first"));
+      const right =
+        places.length > 0 && places.length === words.length && places.every((p, i) => want[p - 1] === words[i]?.trim().toLowerCase());
+      if (!right) return false;
+      forgetKit();
+      await set({ kitSaved: true });
+      return true;
+    },
+    enrol: async () => {
+      const final = await enrol(open());
+      await set({ enrolled: true });
+      return final;
+    },
+
+    unlock: async ({ passphrase }) => {
+      await begin(await openByPassphrase(await own(), passphrase));
+      return state();
+    },
+    unlockPasskey: async ({ id, prf }) => {
+      await begin(await openByPasskey(await own(), id, new Uint8Array(prf)));
+      return state();
+    },
+    addPasskey: async ({ passphrase, prf, ...k }) => {
+      await store.put("state", "ring", await addPasskey(await own(), passphrase, k, new Uint8Array(prf)));
+      return state();
+    },
+    removePasskey: async ({ id }) => {
+      const r = await own();
+      await store.put("state", "ring", { ...r, passkeys: r.passkeys.filter((k) => k.id !== id) });
+      return state();
+    },
+    changePassphrase: async (o) => {
+      await store.put("state", "ring", await changePassphrase(await own(), o.old, o.new));
+      return state();
+    },
+    lock: async () => {
+      session = null;
+      forgetKit();
+      env.notify({ kind: "locked" });
+      return state();
+    },
+    setAutoLock: async ({ minutes }) => {
+      await set({ autoLock: Math.max(0, Math.min(24 * 60, minutes)) });
+      return state();
+    },
+    forget: async () => {
+      session = null;
+      forgetKit();
+      await store.clear();
+      return state();
+    },
+  };
+  return { calls, open, proved };
+}

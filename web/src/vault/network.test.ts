@@ -1,0 +1,322 @@
+/** The flows on a running network, which home/portal_test.go starts: a home member and a hospital that asks, writes and reads. */
+
+import { beforeAll, describe, expect, test, vi } from "vitest";
+import type { Chart, Notice, Vault } from "./api.ts";
+import { type Bytes, base64, hex } from "./bytes.ts";
+import { secretOf } from "./crypto/derive.ts";
+import { memoryStore, type Store } from "./store.ts";
+import { vaultOf } from "./vault.ts";
+import { u32 } from "./wire.ts";
+import { rootOf } from "./words.ts";
+
+const home = process.env.VITALOG_HOME ?? "";
+const hospital = process.env.VITALOG_HOSPITAL ?? "";
+const passphrase = "a patient's passphrase";
+
+async function has<T>(
+  deed: "ask" | "write" | "attach" | "read" | "verify",
+  body: { card?: string; chart?: string; export?: string },
+): Promise<T> {
+  const r = await fetch(`${hospital}/${deed}`, { method: "POST", body: JSON.stringify(body) });
+  if (!r.ok) throw new Error(`${deed}: ${await r.text()}`);
+  return (await r.json()) as T;
+}
+
+function start(store: Store, ask: typeof fetch = fetch): { vault: Vault; notices: Notice[] } {
+  const notices: Notice[] = [];
+  return { vault: vaultOf({ store, fetch: (url, init) => ask(url, init), notify: (n) => notices.push(n) }), notices };
+}
+
+/** All bytes and texts in a value. */
+function bytesIn(x: unknown): Uint8Array[] {
+  if (x instanceof Uint8Array) return [x];
+  if (typeof x === "string") return [new TextEncoder().encode(x)];
+  return typeof x === "object" && x !== null ? Object.values(x).flatMap(bytesIn) : [];
+}
+
+describe.skipIf(home === "")("the vault on a running network", () => {
+  const left: Uint8Array[] = []; // what went over the network, or into the browser's storage
+  const map = memoryStore();
+  const store: Store = {
+    ...map,
+    put: (table, key, value) => {
+      left.push(...bytesIn([key, value]));
+      return map.put(table, key, value);
+    },
+    cache: (table, rows) => {
+      left.push(...bytesIn(rows));
+      return map.cache(table, rows);
+    },
+  };
+  const { vault, notices } = start(store, async (url, init) => {
+    left.push(...bytesIn([String(url), JSON.stringify(init?.headers ?? {}), init?.body]));
+    return fetch(url, init);
+  });
+  /** The vault says by itself, within two seconds, that something came; afterwards it may say so again. */
+  const news = async () => {
+    await vi.waitFor(() => expect(notices).toContainEqual({ kind: "news" }), { timeout: 2000 });
+    notices.length = 0;
+  };
+  let words: string[] = [];
+  let chart = "";
+
+  beforeAll(async () => {
+    expect((await vault.state()).phase).toBe("none");
+    await vault.begin({ home });
+    await expect(vault.create({ passphrase: "short" })).rejects.toMatchObject({ failure: "weak-passphrase" });
+    chart = (await vault.create({ passphrase })).chart;
+    words = await vault.words({});
+    expect(words.length).toBe(24);
+    expect(await vault.confirmWords({ places: [3, 20], words: [words[2]!, "zebra"] })).toBe(false);
+    expect(await vault.confirmWords({ places: [3, 20], words: [words[2]!, words[19]!.toUpperCase()] })).toBe(true);
+    const { block, signed, of } = await vault.enrol();
+    expect([block > 0, signed, of]).toEqual([true, 2, 2]);
+  }, 120_000);
+
+  test("tells a request, which the patient narrows, and the answer comes back", async () => {
+    await vault.sync();
+    const { request } = await has<{ request: string }>("ask", { card: (await vault.card()).text });
+    await news();
+    await vault.sync();
+    const { requests, spam } = await vault.requests();
+    expect(spam).toBe(0);
+    expect(requests).toMatchObject([
+      {
+        id: request,
+        from: { kind: "member", name: "Member 1" },
+        person: "Dr. Ada Okafor",
+        sections: ["medications", "labs", "vitals"],
+        answered: false,
+      },
+    ]);
+    const some = { request, until: Date.now() + requests[0]!.lasts, uses: 0, note: "vitals only", label: "cardiology" };
+    await expect(vault.answer({ ...some, sections: ["hiv"] })).rejects.toMatchObject({ failure: "invalid" });
+    await vault.answer({ ...some, sections: ["vitals"] });
+    expect((await vault.requests()).requests).toMatchObject([{ answered: true, granted: true }]);
+    expect(await vault.grants()).toMatchObject([
+      {
+        to: { name: "Member 1" },
+        section: "vitals",
+        rights: ["read"],
+        everything: true,
+        label: "cardiology",
+        state: "in-force",
+        opened: 0,
+      },
+    ]);
+    await expect(vault.answer({ ...some, sections: ["vitals"] })).rejects.toMatchObject({ failure: "conflict" });
+  }, 120_000);
+
+  test("opens what the hospital wrote, proved and signed, and shows who read it and why", async () => {
+    await vault.share({ member: 1, purpose: "TREAT", sections: ["vitals"], rights: ["write"], label: "writes" });
+    await vault.sync();
+    const written = await has<{ entry: number; block: number }>("write", { chart });
+    await news();
+    await vault.write({
+      json: '{"resourceType":"Observation","id":"mine","status":"final","valueDecimal":1.50}',
+      section: "patient-generated",
+    });
+    await vault.sync();
+    const c = await vault.record();
+    expect(c.problems).toEqual([]);
+    const pulse = c.resources.find((r) => r.id === "pulse-1")!;
+    expect(pulse.versions.length).toBe(2);
+    expect(pulse.current).toMatchObject({
+      section: "vitals",
+      entry: written.entry,
+      block: written.block,
+      status: "active",
+      author: { member: "Member 1", name: "Dr. Ada Okafor" },
+    });
+    expect(pulse.current.json).toContain('"value":62.50');
+    const mine = c.resources.find((r) => r.id === "mine")!;
+    expect(mine.current.author).toMatchObject({ own: true, member: "", name: "" });
+    expect(mine.current.json).toContain('"valueDecimal":1.50');
+    expect(await vault.proof({ section: "vitals", entry: written.entry })).toMatchObject({ entry: written.entry, signed: 2, of: 2 });
+
+    notices.length = 0;
+    expect(await has("read", { chart })).toEqual({ resources: 1 });
+    await news();
+    await vault.sync();
+    const { rows, proven } = await vault.activity();
+    expect(proven).toBe(true);
+    expect(rows).toMatchObject([
+      {
+        by: { kind: "member", name: "Member 1" },
+        person: "Dr. Ada Okafor",
+        role: "cardiologist",
+        purpose: "TREAT",
+        reason: "follow-up\nof last week",
+        outcome: "allowed",
+        explained: true,
+        introduced: true,
+        records: 2,
+        resources: ["Observation/pulse-1"],
+      },
+    ]);
+    expect((await vault.grants()).map((g) => g.opened).sort()).toEqual([0, 1]);
+  }, 120_000);
+
+  test("lets the patient change and end what is the patient's own, and nothing else", async () => {
+    const own = (v: string) => `{"resourceType":"Observation","id":"weight","status":"final","valueDecimal":${v}}`;
+    await vault.write({ json: own("70.0"), section: "patient-generated" });
+    await vault.write({ json: own("71.0") });
+    const weight = async () => (await vault.record()).resources.find((r) => r.id === "weight")!;
+    expect([(await weight()).versions.length, (await weight()).forked, (await weight()).current.json.includes("71.0")]).toEqual([
+      2,
+      false,
+      true,
+    ]);
+    await expect(vault.write({ json: own("72.0"), section: "vitals" })).rejects.toMatchObject({ failure: "conflict" });
+    await expect(vault.write({ json: '{"resourceType":"Observation","id":"pulse-1"}', section: "vitals" })).rejects.toMatchObject({
+      failure: "conflict",
+    });
+    await expect(vault.write({ json: '{"resourceType":"Banana"}', section: "vitals" })).rejects.toMatchObject({ failure: "invalid" });
+    await expect(vault.write({ json: "{" })).rejects.toMatchObject({ failure: "invalid" });
+    await vault.remove({ key: "Observation/weight" });
+    expect((await weight()).current).toMatchObject({ status: "deleted", json: "" });
+    await expect(vault.remove({ key: "Observation/pulse-1" })).rejects.toMatchObject({ failure: "conflict" });
+  }, 120_000);
+
+  test("gives the bytes of attachments, small and large, as their author summed them", async () => {
+    const at = await has<Record<string, number>>("attach", { chart });
+    await vault.sync();
+    const c = await vault.record();
+    expect(c.problems).toEqual([]);
+    for (const size of [100, 1_500_000]) {
+      const r = c.resources.find((x) => x.id === `scan-${size}`)!;
+      expect([r.type, r.current.entry]).toEqual(["Binary", at[size]]);
+      const blob = await vault.attachment({ section: "vitals", entry: r.current.entry });
+      expect([blob.type, blob.size]).toEqual(["application/dicom", size]);
+      expect(Buffer.from(await blob.arrayBuffer()).every((x, i) => x === i % 251)).toBe(true);
+    }
+    const pulse = c.resources.find((x) => x.id === "pulse-1")!.current.entry;
+    await expect(vault.attachment({ section: "vitals", entry: pulse })).rejects.toMatchObject({ failure: "invalid" });
+  }, 120_000);
+
+  test("hides one resource from one who may read the others", async () => {
+    expect(await has("read", { chart })).toEqual({ resources: 3 });
+    const pulse = (await vault.record()).resources.find((x) => x.id === "pulse-1")!;
+    const reads = (await vault.grants()).find((g) => g.rights.includes("read") && g.state === "in-force")!;
+    await vault.hide({ grant: reads.id, entries: pulse.versions.map((v) => v.entry) });
+    const now = (await vault.grants()).find((g) => g.rights.includes("read") && g.state === "in-force")!;
+    expect([now.everything, now.records, now.label, now.until]).toEqual([false, 2, reads.label, reads.until]);
+    expect(await has("read", { chart })).toEqual({ resources: 2 });
+    await vault.sync();
+    expect((await vault.activity()).rows[0]!.resources.sort()).toEqual(["Binary/scan-100", "Binary/scan-1500000"]);
+  }, 120_000);
+
+  test("comes back from the 24 words on another device", async () => {
+    const { vault: other } = start(memoryStore());
+    await other.begin({ home });
+    const s = await other.recover({ words: words.join("  ").toUpperCase(), passphrase });
+    expect(s).toMatchObject({ phase: "open", enrolled: true, kitSaved: true, chart });
+    await other.sync();
+    const same = (c: Chart) => c.resources.map((r) => [r.key, r.current.entry, r.current.json]).sort();
+    expect(same(await other.record())).toEqual(same(await vault.record()));
+    expect((await other.grants()).map((g) => [g.id, g.label, g.to])).toEqual((await vault.grants()).map((g) => [g.id, g.label, g.to]));
+  }, 120_000);
+
+  test("opens again from what the browser keeps, without asking for ciphertext", async () => {
+    await vault.lock();
+    await expect(vault.record()).rejects.toMatchObject({ failure: "locked" });
+    const asked: string[] = [];
+    const { vault: again } = start(store, async (url, init) => {
+      asked.push(String(url).split("/").at(-1)!);
+      return fetch(url, init);
+    });
+    await expect(again.unlock({ passphrase: "another passphrase" })).rejects.toMatchObject({ failure: "wrong-passphrase" });
+    await again.unlock({ passphrase });
+    expect((await again.record()).resources.length).toBe(5);
+    expect(asked).toEqual([]);
+    expect(await again.sync()).toMatchObject({ changed: false, entries: 0 });
+    expect(new Set(asked)).toEqual(new Set(["receipt", "follow"]));
+    await vault.unlock({ passphrase });
+  }, 120_000);
+
+  test("finds a home member out that lies", async () => {
+    const lie = (name: string, change: (b: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>) => {
+      const ask = async (url: URL | RequestInfo, init?: RequestInit) => {
+        const r = await fetch(url, init);
+        return String(url).endsWith(name) && r.ok ? new Response(change(new Uint8Array(await r.arrayBuffer())), r) : r;
+      };
+      return start(memoryStore(), ask as typeof fetch).vault;
+    };
+    const flip = (at: number) => (b: Uint8Array<ArrayBuffer>) => b.map((x, i) => (i === (at < 0 ? b.length + at : at) ? x ^ 1 : x));
+    for (const [name, change] of [
+      ["receipt", flip(90)],
+      ["receipt", flip(-10)],
+      ["entries", flip(-5)],
+      ["entries", (b) => b.slice(0, 4).fill(0)],
+    ] as [string, (b: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>][]) {
+      const liar = lie(name, change);
+      await liar.begin({ home });
+      await expect(liar.recover({ words: words.join(" "), passphrase }).then(() => liar.sync())).rejects.toMatchObject({
+        failure: "altered",
+      });
+    }
+    for (const at of [200, -8]) {
+      const liar = lie("records", flip(at)); // the first header, the last ciphertext
+      await liar.begin({ home });
+      await liar.recover({ words: words.join(" "), passphrase });
+      const c = await liar.record();
+      expect(c.problems.map((p) => p.why)).toEqual(["altered", "altered"]); // one of each log that was asked for, and each alone
+    }
+    const liar = lie("network-key", flip(-3));
+    await liar.begin({ home });
+    await liar.recover({ words: words.join(" "), passphrase });
+    await expect(liar.write({ json: '{"resourceType":"Observation"}', section: "vitals" })).rejects.toMatchObject({ failure: "altered" });
+  }, 240_000);
+
+  test("stops, and the next read is refused and shown", async () => {
+    const reads = (await vault.grants()).find((g) => g.rights.includes("read") && g.state === "in-force")!;
+    await vault.stop({ grants: [reads.id] });
+    expect((await vault.grants()).map((g) => [g.rights.join(), g.state])).toEqual([
+      ["read", "revoked"],
+      ["write", "in-force"],
+      ["read", "revoked"],
+    ]);
+    expect(await has("read", { chart })).toHaveProperty("refused");
+    await vault.sync();
+    const [row] = (await vault.activity()).rows;
+    expect(row).toMatchObject({ by: { name: "Member 1" }, explained: true });
+    expect(row!.outcome).not.toBe("allowed");
+    await has("write", { chart }); // under the new epoch
+    await vault.sync();
+    expect((await vault.record()).problems).toEqual([]);
+    const mine = (await vault.record()).resources.find((r) => r.id === "mine")!.current;
+    await vault.erase({ section: mine.section, entries: [mine.entry] });
+    expect((await vault.record()).resources.find((r) => r.id === "mine")!.current.blocked).toBe(true);
+    await vault.stopAll();
+    expect((await vault.grants()).every((g) => g.state === "revoked")).toBe(true);
+    await expect(vault.stopAll()).rejects.toMatchObject({ failure: "conflict" });
+  }, 120_000);
+
+  test("let no secret and no word of the record out, in any request or storage", async () => {
+    const root = await rootOf(words.join(" "));
+    const secret = await secretOf(root.slice());
+    const seeds = [root, new TextEncoder().encode(passphrase), new TextEncoder().encode("pulse-1"), new TextEncoder().encode("Okafor")];
+    for (const n of [1, 6, 18, 19]) {
+      for (const what of ["owner", "exchange", "reader"]) seeds.push(await secret.derive(`vitalog/v1/root/${what}`, new Uint8Array([n])));
+      const chain = await secretOf(seeds.at(-1)!.slice() as Bytes);
+      for (const epoch of [1, 2]) seeds.push(await chain.derive("vitalog/v1/reader", u32(epoch)));
+    }
+    const all = Buffer.concat(left);
+    expect(all.length).toBeGreaterThan(100_000);
+    for (const s of seeds)
+      for (const form of [s, hex(s), base64(s).replaceAll("=", "")])
+        expect(all.includes(typeof form === "string" ? form : Buffer.from(form))).toBe(false);
+    expect(all.includes(`${words[0]} ${words[1]}`)).toBe(false);
+  });
+
+  test("takes the record and the signed log along", async () => {
+    const bundle = JSON.parse(await (await vault.exportRecord()).text());
+    expect([bundle.resourceType, bundle.entry.length]).toEqual(["Bundle", 4]);
+    const { rows } = await vault.activity();
+    const log = await (await vault.exportActivity()).text();
+    expect(await has("verify", { export: log })).toEqual({ rows: rows.length });
+    expect(log).toContain("Dr. Ada Okafor");
+    await vault.forget();
+    expect(await vault.state()).toMatchObject({ phase: "none", network: null });
+  }, 120_000);
+});

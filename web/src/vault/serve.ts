@@ -1,0 +1,45 @@
+/** The vault at its end of the line to pages: one message for each call, one for each answer. It locks itself when nobody asks for anything. */
+
+import type { Notice, Vault } from "./api.ts";
+import { failure, kindOf } from "./failure.ts";
+import type { FromWorker, ToWorker } from "./remote.ts";
+
+/** Calls that pages make by themselves, to show what came: they keep nobody's vault open. */
+const unattended: (keyof Vault)[] = ["state", "sync", "record", "activity", "requests", "grants"];
+
+/** What serve needs of a worker's scope. */
+export interface Scope {
+  postMessage(m: FromWorker): void;
+  onmessage: ((e: MessageEvent<ToWorker>) => void) | null;
+}
+
+export function serve(port: Scope, make: (notify: (n: Notice) => void) => Vault): void {
+  let locks = 0; // how often it locked: what was asked before is not answered after
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const vault = make((n) => {
+    if (n.kind === "locked") locks++;
+    port.postMessage({ notice: n });
+  });
+
+  const rest = async (): Promise<void> => {
+    clearTimeout(timer);
+    const { phase, autoLock } = await vault.state();
+    if (phase === "open" && autoLock > 0) timer = setTimeout(() => void vault.lock(), autoLock * 60_000);
+  };
+
+  const answer = async ({ id, name, argument }: ToWorker): Promise<void> => {
+    const before = locks;
+    try {
+      if (!Object.hasOwn(vault, name)) throw failure("invalid", "no such call");
+      const value = await (vault[name] as (o: unknown) => Promise<unknown>)(argument);
+      if (locks !== before && name !== "lock") throw failure("locked", "the vault was locked meanwhile");
+      port.postMessage({ id, value });
+    } catch (e) {
+      const detail = e instanceof Error && "detail" in e ? String(e.detail) : e instanceof Error ? e.message : "";
+      port.postMessage({ id, failure: kindOf(e), detail });
+    }
+    if (!unattended.includes(name)) await rest();
+  };
+
+  port.onmessage = (e) => void answer(e.data);
+}

@@ -1,0 +1,75 @@
+/** The vault: what api.ts promises, over the locker and the flows. It runs in a worker (worker.ts) and under a test alike. */
+
+import type { Vault } from "./api.ts";
+import { hex } from "./bytes.ts";
+import { activity } from "./flows/activity.ts";
+import { bytesOf } from "./flows/attachment.ts";
+import { bundle, signedLog } from "./flows/export.ts";
+import { hide } from "./flows/hide.ts";
+import { answer, requests } from "./flows/inbox.ts";
+import { chart } from "./flows/record.ts";
+import { grants, share, stop } from "./flows/sharing.ts";
+import { place, signed, submit } from "./flows/submit.ts";
+import { logOf, proofOf, provenBy, syncLogs } from "./flows/sync.ts";
+import { remove, write } from "./flows/write.ts";
+import { followerOf } from "./follow.ts";
+import { handleText } from "./grant/message.ts";
+import { rangesOf } from "./ledger/terms.ts";
+import { lockerOf, type Surroundings } from "./locker.ts";
+
+export function vaultOf(env: Surroundings): Vault {
+  const { calls, open, proved } = lockerOf(env);
+  const follower = followerOf(() => env.notify({ kind: "news" }));
+  return {
+    ...calls,
+    lock: async () => {
+      follower.stop();
+      return calls.lock();
+    },
+    forget: async () => {
+      follower.stop();
+      return calls.forget();
+    },
+    sync: async () => {
+      const s = open();
+      const entries = await syncLogs(s);
+      if (s === open()) follower.start(s);
+      const { height, upTo: at, signed, of } = provenBy(s);
+      return { changed: entries > 0, entries, height, at, signed, of };
+    },
+    record: async () => chart(await proved()),
+    proof: async ({ section, entry }) => {
+      const s = await proved();
+      const p = await proofOf(s, logOf(s, section).log, entry);
+      return { log: hex(p.log), entry: p.number, height: p.height, at: p.at, signed: p.signed, of: p.of };
+    },
+    attachment: async (o) => bytesOf(await proved(), o.section, o.entry),
+    activity: async () => activity(await proved()),
+    requests: async () => requests(await proved()),
+    grants: async () => grants(await proved()),
+    card: async () => ({ text: await handleText(open().patient) }),
+
+    write: async (o) => write(await proved(), o.json, o.section),
+    remove: async (o) => remove(await proved(), o.key),
+    share: async (o) => (await share(await proved(), o)).final,
+    answer: async (o) => answer(await proved(), o),
+    stop: async (o) => stop(await proved(), (g) => o.grants.includes(g.id)),
+    stopAll: async () => stop(await proved(), () => true),
+    hide: async (o) => hide(await proved(), o.grant, o.entries),
+    erase: async ({ section, entries }) => {
+      const s = await proved();
+      const k = await s.patient.section(section);
+      const ranges = rangesOf(entries.toSorted((a, b) => a - b));
+      const o = await signed(s, k.owner, k.log, { kind: "erase-block", ranges });
+      const final = await place(s, [o], await submit(s, [o]));
+      await syncLogs(s, [section]);
+      return final;
+    },
+
+    exportRecord: async () => bundle(await chart(await proved())),
+    exportActivity: async () => {
+      const s = await proved();
+      return signedLog(s, await activity(s));
+    },
+  };
+}

@@ -1,0 +1,117 @@
+/**
+ * Looks at every page of somebody's record, in light, dark, right-to-left and narrow, with axe; SHOTS keeps a picture of each.
+ *
+ *     VITALOG_HOME=http://localhost:18939 WORDS="$(vitalog key words --app maria --yes)" SHOTS=/tmp/shots node test/look.mjs
+ */
+import { complaints, inspect, launch, open } from "./browser.mjs";
+
+export const passphrase = "four words that differ";
+
+/** Gets somebody's keys into a browser. */
+export async function recover(page, words) {
+  await page.goto("/");
+  await page.locator(".start .button").nth(1).click();
+  await page.locator("textarea").fill(words);
+  await page.locator("input[type=password]").fill(passphrase);
+  await page.locator("button[type=submit]").click();
+  await page.locator("nav.tabs").waitFor();
+  await page.locator(".upto").waitFor({ timeout: 60_000 });
+}
+
+/** Goes to a view as a link of the app does, without loading anything. */
+const visit = (page, path, of = "") =>
+  page.evaluate(
+    ([to, key]) => {
+      history.pushState({ of: key }, "", to);
+      dispatchEvent(new PopStateEvent("popstate"));
+    },
+    [path, of],
+  );
+
+const plain = [
+  "/",
+  "/record",
+  "/vitals",
+  "/medicines",
+  "/emergency",
+  "/sharing",
+  "/sharing/new",
+  "/sharing/card",
+  "/activity",
+  "/more",
+  "/more/keys",
+  "/more/language",
+  "/more/export",
+  "/more/about",
+];
+
+async function everyPage(page, name) {
+  const look = async (path, of) => {
+    await visit(page, path, of);
+    await page.locator("main h1").waitFor();
+    if (path === "/sharing/card") await page.locator(".qr path").waitFor();
+    await inspect(page, `${name}${path.replaceAll("/", "-")}`);
+  };
+  for (const path of plain) await look(path);
+  const of = async (path, selector) => {
+    await visit(page, path);
+    const link = page.locator(selector).first();
+    if ((await link.count()) === 0) return;
+    await link.click();
+    await page.waitForFunction((from) => location.pathname !== from, path);
+    await inspect(page, `${name}${new URL(page.url()).pathname.replaceAll("/", "-")}`);
+  };
+  await of("/record", ".happened .rows a.row");
+  for (const d of await page.locator("main details").all()) await d.locator("summary").click();
+  await inspect(page, `${name}-record-item-open`);
+  await of("/vitals", "main a.row");
+  await page.locator("main .chart ~ .button").click();
+  await inspect(page, `${name}-trend-table`);
+  await of("/sharing", "main .needs a.row");
+  await visit(page, "/emergency");
+  await page.locator("main .stack .button").nth(1).click();
+  await page.locator(".qr path").waitFor();
+  await inspect(page, `${name}-emergency-code`);
+  await visit(page, "/sharing");
+  const stop = page.locator(".sharer .danger").first();
+  if ((await stop.count()) > 0) {
+    await stop.click();
+    await inspect(page, `sheet-${name}`);
+    await page.keyboard.press("Escape");
+  }
+}
+
+const ways = [
+  { name: "light", scheme: "light", width: 390, height: 740, language: "en" },
+  { name: "dark", scheme: "dark", width: 390, height: 740, language: "en" },
+  { name: "arabic", scheme: "light", width: 390, height: 740, language: "ar" },
+  { name: "narrow", scheme: "light", width: 320, height: 740, language: "de" },
+  { name: "wide", scheme: "light", width: 1280, height: 900, language: "es" },
+];
+
+/** Every page in every way that there is, or in the one that WAY names. */
+export async function everyWay(page) {
+  for (const way of ways.filter((w) => !process.env.WAY || process.env.WAY === w.name)) {
+    await page.setViewportSize({ width: way.width, height: way.height });
+    await page.emulateMedia({ colorScheme: way.scheme });
+    await visit(page, "/more/language");
+    await page.locator(`label:has([lang=${way.language}])`).click();
+    await page.locator(`html[lang=${way.language}]`).waitFor();
+    await everyPage(page, way.name);
+  }
+  await visit(page, "/more/language");
+  await page.locator("label:has([lang=en])").click();
+  await page.locator("html[lang=en]").waitFor();
+}
+
+if (process.argv[1] === import.meta.filename) {
+  const browser = await launch();
+  try {
+    const page = await open(browser, process.env.VITALOG_HOME);
+    await recover(page, process.env.WORDS);
+    await everyWay(page);
+  } finally {
+    await browser.close();
+  }
+  console.log([...new Set(complaints)].join("\n"));
+}

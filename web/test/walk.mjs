@@ -1,0 +1,190 @@
+/**
+ * A patient's first day, with the keyboard alone: keys and kit, sharing with a hospital that writes, a request that is narrowed, a stop, the
+ * lock. The hospital is HTTP: POST /load, /ask and /read with the card and the chart of the patient's home do one deed each.
+ * Prints one line of JSON: what was seen, and whatever went wrong. See web/browser_test.go.
+ */
+import { complaints, heading, inspect, launch, open, picture, press, reach, said } from "./browser.mjs";
+import { everyWay, passphrase } from "./look.mjs";
+
+const home = process.env.VITALOG_HOME;
+const out = {};
+
+/** card is what the patient shows at the desk: the card's text, and the number of the record. */
+async function hospital(deed, card) {
+  const a = await fetch(`${process.env.VITALOG_HOSPITAL}/${deed}`, { method: "POST", body: JSON.stringify(card) });
+  if (!a.ok) throw new Error(`the hospital can't ${deed}: ${await a.text()}`);
+  return a.text();
+}
+
+/** What the hospital has just done shows by itself, long before the app would look. */
+async function comes(page, what, text) {
+  const began = performance.now();
+  await page.getByText(text).first().waitFor({ timeout: 20_000 });
+  out.came = { ...out.came, [what]: Math.round(performance.now() - began) };
+}
+
+async function begin(page) {
+  await page.goto("/");
+  await heading(page, "Your health record, in your hands").catch(() => {});
+  await inspect(page, "start");
+  await press(page, "Create my record");
+  await heading(page, "Choose a passphrase");
+  await reach(page, "Passphrase");
+  await page.keyboard.type("too short");
+  await page.keyboard.press("Enter");
+  await page.getByText("The passphrase is too short").waitFor();
+  await inspect(page, "start-passphrase");
+  await page.keyboard.press("Control+A");
+  await page.keyboard.type(passphrase);
+  await page.keyboard.press("Enter");
+  await heading(page, "Save your recovery kit");
+  await page.locator(".words li").nth(23).waitFor();
+  const words = await page.locator(".words li").evaluateAll((all) => all.map((li) => li.lastChild.textContent));
+  await inspect(page, "start-kit");
+  await press(page, "I have them on paper");
+  await heading(page, "Take your kit and look");
+  for (const label of await page.locator(".field label").allTextContents()) {
+    await reach(page, label);
+    await page.keyboard.type(words[Number(label.match(/\d+/)[0]) - 1]);
+  }
+  await inspect(page, "start-check");
+  await page.keyboard.press("Enter");
+  await page.getByText("Your record is ready").waitFor({ timeout: 60_000 });
+  await inspect(page, "home-empty");
+}
+
+/** Shares all but the most private sections with the member that doesn't serve the app. */
+async function share(page) {
+  await press(page, "Share with an organisation");
+  await heading(page, "Share with an organisation");
+  await press(page, "Member 0", "Space");
+  await press(page, "Review");
+  await heading(page, "Is this what you want?");
+  out.sentence = await page.locator(".sentence").innerText();
+  await inspect(page, "sharing-review");
+  await press(page, /^Share$/);
+  await heading(page, "Sharing");
+  await page.getByText("Final in block").waitFor();
+  out.shared = await page.locator(".sharer h3").innerText();
+}
+
+async function card(page) {
+  await press(page, "Show at the desk");
+  await heading(page, "Show at the desk");
+  await press(page, "Or as text");
+  const [handle, chart] = await page.locator("details code").allInnerTexts();
+  await press(page, "Sharing");
+  await heading(page, "Sharing");
+  return { card: handle, chart };
+}
+
+async function reading(page) {
+  await press(page, "Record");
+  await heading(page, "Record");
+  await press(page, "Look for news");
+  await page.locator(".happened").first().waitFor({ timeout: 60_000 });
+  out.entries = await page.locator(".found").innerText();
+  await reach(page, "Search in your record");
+  await page.keyboard.type("lisinopril");
+  await page.waitForFunction(() => document.querySelectorAll(".happened .rows li").length > 0);
+  out.found = [...new Set(await page.locator(".happened .row-title").allInnerTexts())];
+  await press(page, "Lisinopril 10 mg");
+  await heading(page, "Lisinopril 10 mg");
+  await press(page, "Proof");
+  await press(page, "Check the proof now");
+  await page.getByText("In a ledger state that").waitFor();
+  await inspect(page, "item-proof");
+  await press(page, "More");
+  await heading(page, "More");
+  await press(page, "Vitals and labs");
+  await heading(page, "Vitals and labs");
+  await press(page, "Blood pressure");
+  await heading(page, "Blood pressure");
+  await reach(page, "Chart of Blood pressure");
+  const value = () => page.locator("[role=slider]").getAttribute("aria-valuetext");
+  const newest = await value();
+  await page.keyboard.press("ArrowLeft");
+  out.cursor = (await value()) !== newest;
+  await press(page, "Show as table");
+  out.rows = await page.locator("tbody tr").count();
+  await page.goBack();
+  await heading(page, "Vitals and labs");
+}
+
+/** The request is narrowed to two sections and answered. */
+async function narrow(page, desk) {
+  await press(page, "Home");
+  await heading(page, /^Hello/);
+  await hospital("ask", desk);
+  await comes(page, "a request", "asks to read your record");
+  await inspect(page, "home-request");
+  await press(page, "Dr. Ada Okafor");
+  await heading(page, "Dr. Ada Okafor asks to read parts of your record.");
+  await press(page, "No part");
+  await press(page, "medicines", "Space");
+  await press(page, "vital signs", "Space");
+  await press(page, /^As asked/, "ArrowDown"); // to 3 days
+  await press(page, "Review");
+  await heading(page, "Is this what you want?");
+  out.narrowed = await page.locator(".sentence").innerText();
+  await press(page, /^Share$/);
+  await heading(page, "Sharing");
+  await page.getByText("Final in block").waitFor();
+}
+
+async function stops(page, desk) {
+  out.allowed = await hospital("read", desk);
+  await press(page, "Sharing");
+  await heading(page, "Sharing");
+  await press(page, "Stop all sharing");
+  await page.getByRole("dialog").waitFor();
+  await page.keyboard.press("Escape");
+  await reach(page, "Stop all sharing"); // the focus came back to it
+  await page.keyboard.press("Enter");
+  await press(page, "Stop everything");
+  await page.getByText("You share with nobody").waitFor({ timeout: 60_000 });
+  await press(page, "Activity");
+  await heading(page, "Activity");
+  out.refused = await hospital("read", desk);
+  await comes(page, "an access", "You had stopped sharing");
+  out.seen = await page.locator(".access .row-title").allInnerTexts();
+  await inspect(page, "activity-stopped");
+}
+
+async function locks(page) {
+  await press(page, "More");
+  await heading(page, "More");
+  await press(page, "Lock now");
+  await heading(page, "Welcome back");
+  await inspect(page, "locked");
+  out.left = await page.evaluate(() => document.body.innerText.includes("Okafor"));
+  await press(page, "Passphrase");
+  await page.keyboard.press("Control+A");
+  await page.keyboard.type("not the one I chose");
+  await page.keyboard.press("Enter");
+  await page.getByText("That is not the passphrase").waitFor({ timeout: 60_000 });
+  await page.keyboard.press("Control+A");
+  await page.keyboard.type(passphrase);
+  await page.keyboard.press("Enter");
+  await page.locator("nav.tabs").waitFor({ timeout: 60_000 });
+}
+
+const browser = await launch();
+try {
+  const page = await open(browser, home);
+  await begin(page);
+  await share(page);
+  const desk = await card(page);
+  await hospital("load", desk);
+  await reading(page);
+  await narrow(page, desk);
+  await everyWay(page);
+  await stops(page, desk);
+  await locks(page);
+} catch (e) {
+  out.failed = `${e.stack ?? e}\nThe app said: ${said.join("; ")}`;
+  for (const c of browser.contexts()) for (const p of c.pages()) await picture(p, "failed");
+} finally {
+  await browser.close();
+}
+console.log(JSON.stringify({ ...out, complaints: [...new Set(complaints)] }));
