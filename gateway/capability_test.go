@@ -138,6 +138,17 @@ func TestEverythingComesInPagesAndOnlyWhatIsAskedFor(t *testing.T) {
 	if want := matches(whole); len(want) < 8 || !slices.Equal(paged, want) {
 		t.Errorf("the pages have %d, all at once are %d", len(paged), len(want))
 	}
+	// Most clients call operations by POST, with Parameters or with no body at all.
+	byPost := readBundle(t, bytes.NewReader(d.do("POST", address, "").want(t, http.StatusOK).body))
+	if !slices.Equal(matches(byPost), matches(whole)) {
+		t.Errorf("by POST it has %d, by GET %d", len(matches(byPost)), len(matches(whole)))
+	}
+	asked := `{"resourceType":"Parameters","parameter":[{"name":"_type","valueCode":"Condition"},{"name":"_count","valueInteger":1}]}`
+	b := readBundle(t, bytes.NewReader(d.do("POST", address, asked).want(t, http.StatusOK).body))
+	if m := matches(b); len(m) != 1 || !strings.Contains(m[0], "/Condition/") || len(b.Link) == 0 || !strings.Contains(b.Link[0].URL, "_type=Condition") {
+		t.Errorf("by POST with parameters: got %q, links %v", m, b.Link)
+	}
+	d.do("POST", address, `{"resourceType":"Parameters","parameter":[{"name":"colour","valueCode":"red"}]}`).want(t, http.StatusBadRequest)
 	for query, want := range map[string]func(string) bool{
 		"?_type=Patient,Condition": func(url string) bool {
 			return strings.Contains(url, "/Patient/") || strings.Contains(url, "/Condition/")

@@ -59,6 +59,8 @@ func TestEveryErrorIsAnOperationOutcomeThatSaysWhatToDo(t *testing.T) {
 		{name: "XML wanted by parameter", method: "GET", path: "/fhir/Observation/1?_format=xml", status: 406, code: "not-supported", says: "JSON"},
 		{name: "XML wanted of metadata", method: "GET", path: "/fhir/metadata?_format=application/fhir%2Bxml", status: 406, code: "not-supported", says: "JSON"},
 		{name: "another FHIR version", method: "GET", path: "/fhir/Observation/1", headers: []string{"Accept", "application/fhir+json; fhirVersion=5.0"}, status: 406, code: "not-supported", says: "R4"},
+		{name: "GraphQL of the system", method: "POST", path: "/fhir/$graphql", body: `{"query":"{}"}`, status: 406, code: "not-supported", says: "GraphQL"},
+		{name: "GraphQL of a resource", method: "GET", path: "/fhir/Observation/1/$graphql?query=x", status: 406, code: "not-supported", says: "GraphQL"},
 		{name: "XML sent", method: "POST", path: "/fhir", body: "<Bundle/>", headers: []string{"Content-Type", "application/fhir+xml"}, status: 415, code: "not-supported", says: "JSON"},
 		{name: "no content type", method: "POST", path: "/fhir", body: "{}", headers: []string{"Content-Type", ""}, status: 415, code: "not-supported", says: "Content-Type"},
 		{name: "compressed", method: "POST", path: "/fhir", body: "{}", headers: []string{"Content-Encoding", "gzip"}, status: 415, code: "not-supported", says: "not compressed"},

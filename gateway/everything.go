@@ -16,7 +16,7 @@ import (
 // everything answers with the chart as far as it is shared: the Patient first, then by type, then what the resources on the page refer to of
 // the directory. Each page opens the chart, and leaves its row.
 func (g *gateway) everything(w http.ResponseWriter, r *http.Request, who exchange.Asker) error {
-	asked, err := parseQuery(r.URL.RawQuery)
+	asked, err := operationParameters(w, r)
 	if err != nil {
 		return err
 	}

@@ -75,7 +75,6 @@ func New(c Config) http.Handler {
 		"DELETE /fhir/{type}":                  {"d", (*gateway).delete},
 		"GET /fhir/{type}/{id}/_history":       {"r", (*gateway).history},
 		"GET /fhir/{type}/{id}/_history/{vid}": {"r", (*gateway).vread},
-		"GET /fhir/Patient/{id}/$everything":   {"rs", (*gateway).everything},
 		"POST /fhir/Patient/$match":            {"rs", (*gateway).match},
 		"POST /fhir/{type}/$validate":          {"cruds", (*gateway).check},
 		"POST /fhir/{type}/{id}/$validate":     {"cruds", (*gateway).check},
@@ -85,6 +84,11 @@ func New(c Config) http.Handler {
 	g.routeLedger(mux)
 	for _, pattern := range []string{"GET /fhir/Patient/{id}/$summary", "POST /fhir/Patient/{id}/$summary", "GET /fhir/Patient/$summary", "POST /fhir/Patient/$summary"} {
 		mux.Handle(pattern, g.authorised("r", (*gateway).summary))
+	}
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		mux.Handle(method+" /fhir/Patient/{id}/$everything", g.authorised("rs", (*gateway).everything))
+		mux.HandleFunc(method+" /fhir/$graphql", g.noGraphQL)
+		mux.HandleFunc(method+" /fhir/{type}/{id}/$graphql", g.noGraphQL)
 	}
 	mux.Handle("PATCH /fhir/{type}/{id}", g.authorised("u", (*gateway).patch))
 	mux.Handle("PATCH /fhir/{type}", g.authorised("u", (*gateway).patch))
@@ -227,6 +231,11 @@ func (g *gateway) readiness(w http.ResponseWriter, r *http.Request) {
 func (g *gateway) noMethod(w http.ResponseWriter, r *http.Request) {
 	g.fail(w, r, &problem{status: http.StatusMethodNotAllowed, code: "not-supported",
 		text: r.Method + " is not offered here. GET " + g.Base + "/metadata says what is."})
+}
+
+func (g *gateway) noGraphQL(w http.ResponseWriter, r *http.Request) {
+	g.fail(w, r, &problem{status: http.StatusNotAcceptable, code: "not-supported",
+		text: "This gateway has no GraphQL. Search instead: GET " + g.Base + "/metadata says by what."})
 }
 
 func (g *gateway) noRoute(w http.ResponseWriter, r *http.Request) {

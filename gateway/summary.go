@@ -110,16 +110,19 @@ func operationParameters(w http.ResponseWriter, r *http.Request) (url.Values, er
 	}
 	wellFormed := fhir.Value(res.Raw()).Get("parameter").Each(func(p fhir.Value) bool {
 		name, value := p.Get("name").Text(), ""
-		for _, form := range []string{"valueString", "valueCanonical", "valueUri", "valueCode"} {
+		for _, form := range []string{"valueString", "valueCanonical", "valueUri", "valueCode", "valueInstant", "valueDateTime", "valueDate"} {
 			if v := p.Get(form).Text(); v != "" {
 				value = v
 			}
+		}
+		if n := p.Get("valueInteger"); n != nil {
+			value = string(n)
 		}
 		asked.Add(name, value)
 		return name != "" && value != ""
 	})
 	if !wellFormed {
-		return nil, invalidAt("Parameters.parameter", "A parameter here has a name, and a string, canonical, uri or code as its value.")
+		return nil, invalidAt("Parameters.parameter", "A parameter here has a name, and a string, canonical, uri, code, integer, date or time as its value.")
 	}
 	return asked, nil
 }
