@@ -27,6 +27,7 @@ const mailTime = 2 * time.Second
 func (m *Member) Run(ctx context.Context) error {
 	stop := m.node.Subscribe(func(b *ledger.Block) {
 		m.memory.committed(b)
+		m.news.committed(b)
 		ring(m.wake)
 		ring(m.across.wake)
 	})

@@ -72,7 +72,6 @@ func New(c Config) (*Member, error) {
 	m := &Member{genesis: c.Genesis, network: c.Genesis.Network(), number: c.Number, ring: c.Ring, node: c.Node, store: c.Store, peers: c.Peers,
 		index: openIndex(c.Index, c.Ring), log: c.Log, wake: make(chan struct{}, 1), lacking: make(chan struct{}, 1), moved: make(chan struct{})}
 	m.news = newNews()
-	c.Node.Subscribe(m.news.committed) // for as long as there are blocks
 	m.memory = newMemory(c.OpenBytes, c.OpenIdle)
 	var err error
 	if m.outbox, err = openOutbox(c.Index, c.Ring, m.network, c.Log); err != nil {

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"slices"
-	"strings"
 
 	"vitalog/exchange"
 	"vitalog/fhir"
@@ -68,7 +67,7 @@ func (g *gateway) updateConsent(w http.ResponseWriter, r *http.Request, who exch
 	if of, err := g.patientOf(policy); err != nil || of != chart {
 		return errors.Join(err, invalidAt("Consent.patient", "A Consent stays with its patient."))
 	}
-	if want := r.Header.Get("If-Match"); want != "" && strings.TrimPrefix(want, "W/") != `"`+now.version()+`"` {
+	if !matches(r.Header.Get("If-Match"), now.version()) {
 		return &problem{status: http.StatusPreconditionFailed, code: "conflict", text: "The Consent has changed since. Read it again, then repeat."}
 	}
 	switch policy.Status {

@@ -83,6 +83,13 @@ func TestAnUpdateMustFollowTheVersionThatItsSenderSaw(t *testing.T) {
 	if got := put("Riverside Laboratory", seen); got != http.StatusPreconditionFailed {
 		t.Errorf("after an older version: got %d", got)
 	}
+	now := d.do("GET", "/fhir/Organization/a?_pretty=true", "").Header().Get("ETag")
+	if got := put("Riverside Lab.", seen+`, `+now); got != http.StatusOK {
+		t.Errorf("after one of two versions: got %d", got)
+	}
+	if got := put("Riverside Lab", "*"); got != http.StatusOK {
+		t.Errorf("after any version: got %d", got)
+	}
 	if got := d.do("GET", "/fhir/Organization/a", ""); !strings.Contains(got.Body.String(), `"Riverside Lab"`) {
 		t.Errorf("got %s", got.Body)
 	}

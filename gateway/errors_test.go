@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -160,6 +161,17 @@ func TestAnInvalidEntryOfABatchFailsAlone(t *testing.T) {
 	}
 	if got := b.Entry[1].Response; got.Status != "201 Created" || got.Outcome != nil {
 		t.Errorf("got %+v", got)
+	}
+}
+
+func TestWhoSendsTwoTokensIsNotAnswered(t *testing.T) {
+	d := newDoor(t)
+	r := httptest.NewRequest("GET", "/fhir/Organization", nil)
+	r.Header["Authorization"] = []string{"Bearer " + d.token, "Bearer " + d.token}
+	w := httptest.NewRecorder()
+	d.ServeHTTP(w, r)
+	if w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "Send one") {
+		t.Errorf("got %d: %s", w.Code, w.Body)
 	}
 }
 

@@ -185,6 +185,9 @@ func typeOf(r *http.Request) string {
 
 // asker reads the bearer token (RFC 6750, in the header only).
 func (g *gateway) asker(r *http.Request) (Access, error) {
+	if len(r.Header.Values("Authorization")) > 1 {
+		return Access{}, badRequest("invalid", "The request has several Authorization headers. Send one.")
+	}
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") || token == "" {
 		return Access{}, &problem{status: http.StatusUnauthorized, code: "login",

@@ -28,6 +28,7 @@ func parseParameters(raw string, limit int) (url.Values, error) {
 	if err != nil {
 		return nil, badRequest("invalid", "The query string can't be read. Escape it as a URL's query: %%7C for |, %%26 for &.")
 	}
+	delete(q, "_pretty") // how JSON is laid out is ours to say; a client that asks is not refused
 	n := 0
 	for _, v := range q {
 		n += len(v)

@@ -142,10 +142,23 @@ func (g *gateway) mayUpdate(in *incoming, again bool) error {
 
 // follows checks If-Match.
 func (in *incoming) follows(version string) error {
-	if want := in.entry.IfMatch; want != "" && strings.TrimPrefix(want, "W/") != `"`+version+`"` {
+	if !matches(in.entry.IfMatch, version) {
 		return &problem{status: http.StatusPreconditionFailed, code: "conflict", at: in.in("ifMatch"), text: "The resource has changed since. Read it again, then repeat."}
 	}
 	return nil
+}
+
+// matches tells whether a version is one of those that If-Match asks for (RFC 9110, 13.1.1): none asks for nothing, and * for any.
+func matches(want, version string) bool {
+	if want == "" {
+		return true
+	}
+	for _, tag := range strings.Split(want, ",") {
+		if tag = strings.TrimSpace(tag); tag == "*" || strings.TrimPrefix(tag, "W/") == `"`+version+`"` {
+			return true
+		}
+	}
+	return false
 }
 
 var notAuthor = &problem{status: http.StatusForbidden, code: "forbidden",
