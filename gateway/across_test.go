@@ -262,6 +262,7 @@ func TestASearchAcrossPatientsFindsWhatAFilterFindsAndIsSeenByThoseItShows(t *te
 		{"Condition", diabetic}, {"Condition", "code=44054006,195967001"}, {"Condition", "code=http://snomed.info/sct|"}, {"Condition", "code=http://loinc.org|44054006"},
 		{"Condition", "code=44054006&onset-date=ge2020&clinical-status=active"}, {"Condition", "onset-date=2019"}, {"Condition", "onset-date=lt2020-02-01&code=195967001"},
 		{"Patient", "family=" + family(c.charts[0])}, {"Patient", "name=" + family(c.charts[1])[:3]}, {"Patient", "gender=female&birthdate=ge1950&birthdate=lt1990"}, {"Patient", "name=nobody"},
+		{"Patient", "birthdate=ge1900-01-01&name=" + family(c.charts[2])}, {"Patient", "gender=female,male&name=" + family(c.charts[1])[:3]}, {"Patient", "birthdate=lt2100&family=" + family(c.charts[3])},
 		{"Patient", "_has:Condition:patient:code=http://snomed.info/sct|44054006"}, {"Patient", "gender=male&_has:Condition:subject:code=195967001"},
 		{"Condition", "code=44054006&patient.gender=male"}, {"Condition", "code=44054006&subject:Patient.birthdate=ge1900"}, {"Observation", "code=http://loinc.org|8867-4"}, {"Encounter", "class=AMB"},
 	} {
