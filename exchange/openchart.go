@@ -67,12 +67,14 @@ func (x *openChart) keep(p *plan, answer *lease) (bytes int) {
 	defer x.mu.Unlock()
 	o := x.sections[p.section]
 	stays := !p.counted && p.grant != 0 && !x.closed && o.turns == p.turns
+	var fresh []chart.Opened
 	for _, r := range p.opened {
 		if _, have := o.held[r.Entry]; have || !stays {
 			answer.own = append(answer.own, r.Content)
 			continue
 		}
 		o.held[r.Entry] = r
+		fresh = append(fresh, r)
 		bytes += size(r.Content)
 	}
 	if !stays {
@@ -81,7 +83,7 @@ func (x *openChart) keep(p *plan, answer *lease) (bytes int) {
 	o.until = sooner(o.until, p.until)
 	for name, v := range x.views {
 		if slices.Contains([]byte(name), byte(o.section)) {
-			x.views[name] = v.With(p.opened)
+			x.views[name] = v.With(fresh)
 		}
 	}
 	return bytes

@@ -21,7 +21,8 @@ type reading struct {
 	done     chan struct{}
 }
 
-// begin plans what is to be read. Of a record that somebody opens now it waits for the outcome: two who ask at once open it once.
+// begin plans what is to be read. Of the records that others open now it waits for the outcome: two who ask at once open them once. It waits
+// for those alone that are on the way when it comes: where a chart is written to all the time there would be no end of it.
 func (m *Member) begin(ctx context.Context, who Asker, c *chartState, want Want) (*reading, error) {
 	var logs []key.Log
 	for _, s := range slices.Concat(want.Sections, want.Also) {
@@ -29,26 +30,29 @@ func (m *Member) begin(ctx context.Context, who Asker, c *chartState, want Want)
 			logs = append(logs, st.Log)
 		}
 	}
-	for {
+	for waited := false; ; {
 		x := m.memory.chart(chartKey{c.ID, who.Purpose}, logs)
-		r, busy, err := m.arrange(x, who, c, want)
+		r, busy, err := m.arrange(x, who, c, want, waited)
 		if r != nil || err != nil {
 			return r, err
 		}
 		if busy == nil {
 			continue // it was closed before we came to it
 		}
-		select {
-		case <-busy:
-		case <-ctx.Done():
-			return nil, fmt.Errorf("waiting for the same records, which somebody else opens: %w", ctx.Err())
+		for _, done := range busy {
+			select {
+			case <-done:
+			case <-ctx.Done():
+				return nil, fmt.Errorf("waiting for the same records, which somebody else opens: %w", ctx.Err())
+			}
 		}
+		waited = true
 	}
 }
 
-// arrange plans the accesses of a reading, and takes from the memory what is open of them. If somebody else opens one of the rest it
-// returns what is closed afterwards.
-func (m *Member) arrange(x *openChart, who Asker, c *chartState, want Want) (r *reading, busy <-chan struct{}, err error) {
+// arrange plans the accesses of a reading, and takes from the memory what is open of them. If others open some of the rest it
+// returns what is closed afterwards, or, in haste, has them opened twice.
+func (m *Member) arrange(x *openChart, who Asker, c *chartState, want Want, haste bool) (r *reading, busy []<-chan struct{}, err error) {
 	x.mu.Lock()
 	dropped := 0
 	defer func() {
@@ -91,16 +95,16 @@ func (m *Member) arrange(x *openChart, who Asker, c *chartState, want Want) (r *
 		shared = tries // the patient is to see it
 	}
 	r = &reading{who: who, state: c, chart: x, plans: shared, done: make(chan struct{})}
-	if busy := r.divide(m.outbox.late(c.ID)); busy != nil {
+	if busy := r.divide(m.outbox.late(c.ID), haste); busy != nil {
 		return nil, busy, nil
 	}
 	r.lease = x.lease()
 	return r, nil, nil
 }
 
-// divide tells apart what is open and what is to be opened of each plan. late: nothing is answered before it is on the ledger. The caller
-// holds the chart's mu.
-func (r *reading) divide(late bool) (busy <-chan struct{}) {
+// divide tells apart what is open and what is to be opened of each plan. late: nothing is answered before it is on the ledger. haste: what
+// somebody else opens is not waited for. The caller holds the chart's mu.
+func (r *reading) divide(late, haste bool) (busy []<-chan struct{}) {
 	x := r.chart
 	for _, p := range r.plans {
 		if p.grant == 0 || p.counted {
@@ -114,17 +118,23 @@ func (r *reading) divide(late bool) (busy <-chan struct{}) {
 				continue
 			}
 			n := record{p.section, e.Number}
-			if c := x.onTheWay[n]; c != nil {
-				return c
+			c := x.onTheWay[n]
+			switch {
+			case c == nil:
+				r.onTheWay = append(r.onTheWay, n)
+			case !haste && !slices.Contains(busy, c):
+				busy = append(busy, c)
 			}
-			p.lacking, r.onTheWay = append(p.lacking, e), append(r.onTheWay, n)
+			p.lacking = append(p.lacking, e)
 		}
 		p.further = len(p.lacking) == 0 && !late
 	}
-	for _, n := range r.onTheWay {
-		x.onTheWay[n] = r.done
+	if busy == nil {
+		for _, n := range r.onTheWay {
+			x.onTheWay[n] = r.done
+		}
 	}
-	return nil
+	return busy
 }
 
 // land has in memory what a reading opened, and lets those go on who wait for it.
