@@ -70,8 +70,7 @@ type Member struct {
 // New prepares the flows; Run keeps them going.
 func New(c Config) (*Member, error) {
 	m := &Member{genesis: c.Genesis, network: c.Genesis.Network(), number: c.Number, ring: c.Ring, node: c.Node, store: c.Store, peers: c.Peers,
-		index: openIndex(c.Index, c.Ring), log: c.Log, wake: make(chan struct{}, 1), lacking: make(chan struct{}, 1), moved: make(chan struct{})}
-	m.news = newNews()
+		index: openIndex(c.Index, c.Ring), log: c.Log, wake: make(chan struct{}, 1), lacking: make(chan struct{}, 1), moved: make(chan struct{}), news: newNews()}
 	m.memory = newMemory(c.OpenBytes, c.OpenIdle)
 	var err error
 	if m.outbox, err = openOutbox(c.Index, c.Ring, m.network, c.Log); err != nil {

@@ -88,22 +88,11 @@ func (w *world) newPatient(t testing.TB, ctx context.Context) *exchange.Patient 
 	return p
 }
 
-// settle waits until every member has put its further uses on the ledger, and followed it to where it is then.
+// settle is Settle, or the test's end.
 func (w *world) settle(t testing.TB, ctx context.Context) {
 	t.Helper()
-	var height uint64
-	for _, n := range w.Nodes {
-		if err := n.Member.Flushed(ctx); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, n := range w.Nodes {
-		height = max(height, n.Chain.Ledger().Height())
-	}
-	for _, n := range w.Nodes {
-		if err := n.Member.Followed(ctx, height); err != nil {
-			t.Fatal(err)
-		}
+	if err := w.Settle(ctx); err != nil {
+		t.Fatal(err)
 	}
 }
 

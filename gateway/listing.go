@@ -81,17 +81,24 @@ func (g *gateway) listAll(all []*incoming) error {
 	return failed
 }
 
-// mayRelist looks whether a resource of the directory is there, this member's, and the version that the sender means. Where the request may
-// have come before, what it would make may be there already: a batch lists before its plan is durable (RFC 9110, 13.1.1).
-func (g *gateway) mayRelist(in *incoming, again bool) error {
+// ownListed is the resource of the directory that is to be replaced, if it is there and this member's.
+func (g *gateway) ownListed(in *incoming) (directory.Resource, error) {
 	listed, ok := g.Directory.Get(in.res.Type(), in.id)
 	switch {
 	case !ok:
-		return notFound
+		return listed, notFound
 	case listed.Member() != g.Member.Number():
-		return notAuthor
-	case again && bytes.Equal(listed.FHIR().Raw(), in.res.Rewrite("", nil, in.ref)):
-		return nil
+		return listed, notAuthor
+	}
+	return listed, nil
+}
+
+// mayRelist looks whether a resource of the directory is there, this member's, and the version that the sender means. Where the request may
+// have come before, what it would make may be there already: a batch lists before its plan is durable (RFC 9110, 13.1.1).
+func (g *gateway) mayRelist(in *incoming, again bool) error {
+	listed, err := g.ownListed(in)
+	if err != nil || again && bytes.Equal(listed.FHIR().Raw(), in.res.Rewrite("", nil, in.ref)) {
+		return err
 	}
 	return in.follows(listed.Version())
 }
@@ -99,14 +106,9 @@ func (g *gateway) mayRelist(in *incoming, again bool) error {
 // relisted looks what became of a patch whose outcome an earlier attempt noted: it is still to be listed, or it is listed, whatever was
 // listed since.
 func (g *gateway) relisted(in *incoming) error {
-	listed, ok := g.Directory.Get(in.res.Type(), in.id)
-	switch {
-	case !ok:
-		return notFound
-	case listed.Member() != g.Member.Number():
-		return notAuthor
-	case listed.Version() == in.patched.From:
-		return nil
+	listed, err := g.ownListed(in)
+	if err != nil || listed.Version() == in.patched.From {
+		return err
 	}
 	versions, err := g.Directory.After(listed, in.patched.From)
 	if err != nil {

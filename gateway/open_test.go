@@ -55,19 +55,8 @@ func settle(t testing.TB, net *testnet.Net) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	var height uint64
-	for _, n := range net.Nodes {
-		if err := n.Member.Flushed(ctx); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, n := range net.Nodes {
-		height = max(height, n.Chain.Ledger().Height())
-	}
-	for _, n := range net.Nodes {
-		if err := n.Member.Followed(ctx, height); err != nil {
-			t.Fatal(err)
-		}
+	if err := net.Settle(ctx); err != nil {
+		t.Fatal(err)
 	}
 }
 

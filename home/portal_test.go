@@ -81,7 +81,7 @@ func (h *hospital) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var said any
-	err := h.settle(r.Context())
+	err := h.Settle(r.Context())
 	if err == nil {
 		switch r.URL.Path {
 		case "/ask":
@@ -97,32 +97,13 @@ func (h *hospital) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if err == nil {
-		err = h.settle(r.Context())
+		err = h.Settle(r.Context())
 	}
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
 	_ = json.NewEncoder(w).Encode(said)
-}
-
-// settle waits until every member has put its further uses on the ledger, and followed it to where it is then.
-func (h *hospital) settle(ctx context.Context) error {
-	var height uint64
-	for _, n := range h.Nodes {
-		if err := n.Member.Flushed(ctx); err != nil {
-			return err
-		}
-	}
-	for _, n := range h.Nodes {
-		height = max(height, n.Chain.Ledger().Height())
-	}
-	for _, n := range h.Nodes {
-		if err := n.Member.Followed(ctx, height); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 var who = exchange.Asker{Practitioner: "okafor", Name: "Dr. Ada Okafor", Role: "cardiologist", Purpose: exchange.Treat, Reason: "follow-up\nof last week"}

@@ -110,7 +110,7 @@ func (h hospital) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	err := json.NewDecoder(r.Body).Decode(&s)
 	said := ""
 	if err == nil {
-		err = h.settle(r.Context())
+		err = h.Settle(r.Context())
 	}
 	if err == nil {
 		switch r.URL.Path {
@@ -123,32 +123,13 @@ func (h hospital) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if err == nil {
-		err = h.settle(r.Context())
+		err = h.Settle(r.Context())
 	}
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
 	_, _ = io.WriteString(w, said)
-}
-
-// settle waits until every member's traces are on the ledger and every member has followed it to there.
-func (h hospital) settle(ctx context.Context) error {
-	height := uint64(0)
-	for _, n := range h.Nodes {
-		if err := n.Member.Flushed(ctx); err != nil {
-			return err
-		}
-	}
-	for _, n := range h.Nodes {
-		height = max(height, n.Chain.Ledger().Height())
-	}
-	for _, n := range h.Nodes {
-		if err := n.Member.Followed(ctx, height); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // load writes the years of a synthetic patient into the chart, through the hospital's FHIR endpoint.

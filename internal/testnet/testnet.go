@@ -70,6 +70,25 @@ func Found(dir string, validators, observers int) (*Net, error) {
 	return n, n.ready()
 }
 
+// Settle waits until every member has put its further uses on the ledger, and followed it to where it is then.
+func (n *Net) Settle(ctx context.Context) error {
+	var height uint64
+	for _, m := range n.Nodes {
+		if err := m.Member.Flushed(ctx); err != nil {
+			return err
+		}
+	}
+	for _, m := range n.Nodes {
+		height = max(height, m.Chain.Ledger().Height())
+	}
+	for _, m := range n.Nodes {
+		if err := m.Member.Followed(ctx, height); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Close stops the members.
 func (n *Net) Close() error {
 	var g errgroup.Group

@@ -3,6 +3,7 @@
  *
  *     VITALOG_HOME=http://localhost:18939 WORDS="$(vitalog key words --app maria --yes)" SHOTS=/tmp/shots node test/look.mjs
  */
+import { readFileSync } from "node:fs";
 import { complaints, inspect, launch, open } from "./browser.mjs";
 
 export const passphrase = "four words that differ";
@@ -28,22 +29,9 @@ const visit = (page, path, of = "") =>
     [path, of],
   );
 
-const plain = [
-  "/",
-  "/record",
-  "/vitals",
-  "/medicines",
-  "/emergency",
-  "/sharing",
-  "/sharing/new",
-  "/sharing/card",
-  "/activity",
-  "/more",
-  "/more/keys",
-  "/more/language",
-  "/more/export",
-  "/more/about",
-];
+/** All paths but those that show what one came from. */
+const views = readFileSync(new URL("../dist/views", import.meta.url), "utf8").trim().split("\n");
+const plain = views.filter((path) => !["/record/item", "/vitals/trend", "/sharing/request"].includes(path));
 
 async function everyPage(page, name) {
   const look = async (path, of) => {
