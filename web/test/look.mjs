@@ -30,7 +30,9 @@ const visit = (page, path, of = "") =>
   );
 
 /** All paths but those that show what one came from. */
-const views = readFileSync(new URL("../dist/views", import.meta.url), "utf8").trim().split("\n");
+const views = readFileSync(new URL("../dist/views", import.meta.url), "utf8")
+  .trim()
+  .split("\n");
 const plain = views.filter((path) => !["/record/item", "/vitals/trend", "/sharing/request"].includes(path));
 
 async function everyPage(page, name) {
