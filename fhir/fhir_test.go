@@ -195,6 +195,7 @@ func TestReferencesAreTakenApart(t *testing.T) {
 		{"#c", fhir.Reference{Contained: "c"}},
 		{"Practitioner?identifier=http://hl7.org/fhir/sid/us-npi|99", fhir.Reference{Type: "Practitioner", Query: "identifier=http://hl7.org/fhir/sid/us-npi|99"}},
 		{"Banana/1", fhir.Reference{}}, {"a/Patient/1", fhir.Reference{}}, {"Patient", fhir.Reference{}}, {"", fhir.Reference{}}, {"Patient/a b", fhir.Reference{}},
+		{"/Patient/1", fhir.Reference{}}, {"Patient/1/", fhir.Reference{}}, {"Patient/1/_history/", fhir.Reference{}}, {"Patient/1/_history", fhir.Reference{}},
 	} {
 		if got := fhir.ParseReference(c.in); got != c.want {
 			t.Errorf("%s: got %+v, want %+v", c.in, got, c.want)

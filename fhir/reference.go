@@ -26,17 +26,16 @@ func ParseReference(s string) Reference {
 		}
 		return Reference{Type: t, Query: query}
 	}
-	var r Reference
-	if at := strings.Index(s, "/_history/"); at >= 0 {
-		s, r.Version = s[:at], s[at+len("/_history/"):]
-	}
-	rest, id := cutLast(s)
+	at, version, versioned := strings.Cut(s, "/_history/")
+	rest, id := cutLast(at)
 	base, typ := cutLast(rest)
-	if !KnownType(typ) || !ValidID(id) || r.Version != "" && !ValidID(r.Version) || base != "" && !strings.Contains(base, "://") {
+	switch {
+	case !KnownType(typ), !ValidID(id), versioned && !ValidID(version):
+		return Reference{}
+	case len(rest) > len(typ) && !strings.Contains(base, "://"):
 		return Reference{}
 	}
-	r.Base, r.Type, r.ID = base, typ, id
-	return r
+	return Reference{Base: base, Type: typ, ID: id, Version: version}
 }
 
 // Identifier is what a conditional reference asks for: the only resource of Type with that identifier. Other conditions are not taken.

@@ -55,7 +55,7 @@ func FuzzReference(f *testing.F) {
 		f.Fatal(known.Body)
 	}
 	for _, ref := range []string{"#a", "urn:uuid:1", "urn:uuid:2", "Organization/known", "Organization/known/_history/1", base + "/Organization/known", "http://other.example/Organization/1",
-		"Organization?identifier=urn:x|1", "Organization?identifier=urn:x|2", "Organization?name=x", "Patient?identifier=a|b", "Patient/1", "x", "?", "/", ""} {
+		"Organization?identifier=urn:x|1", "Organization?identifier=urn:x|2", "Organization?name=x", "Patient?identifier=a|b", "Patient/1", "Organization/other/_history/", "/Organization/other", "x", "?", "/", ""} {
 		f.Add(ref)
 	}
 	f.Fuzz(func(t *testing.T, ref string) {
