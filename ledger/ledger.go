@@ -37,6 +37,8 @@ type Ledger struct {
 	executing sync.Mutex // held by Execute and Commit
 	staged    *stage
 
+	numbers numbers
+
 	mu        sync.RWMutex // guards what follows and its agreement with the store; written by Commit alone
 	height    uint64
 	state     op.State

@@ -3,6 +3,7 @@ package ledger
 import (
 	"errors"
 	"fmt"
+	"sync"
 
 	"vitalog/key"
 	"vitalog/op"
@@ -75,6 +76,9 @@ func (l *Ledger) head(n uint64) (*op.Head, error) {
 
 // number is the creation number of a log, or UnknownLog.
 func (l *Ledger) number(log key.Log) (uint64, error) {
+	if n, ok := l.numbers.get(log); ok {
+		return n, nil
+	}
 	b, err := l.store.Get(logAt(log))
 	if err != nil {
 		return 0, fmt.Errorf("ledger: %v: %w", log, err)
@@ -82,7 +86,33 @@ func (l *Ledger) number(log key.Log) (uint64, error) {
 	if b == nil {
 		return 0, fmt.Errorf("ledger: %w: %v", UnknownLog, log)
 	}
-	return number(b), nil
+	n := number(b)
+	l.numbers.keep(log, n)
+	return n, nil
+}
+
+// numbers are the creation numbers of the logs that were asked for lately. A log's never changes.
+type numbers struct {
+	mu sync.RWMutex
+	of map[key.Log]uint64
+}
+
+const keptNumbers = 1 << 16
+
+func (s *numbers) get(log key.Log) (n uint64, ok bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	n, ok = s.of[log]
+	return n, ok
+}
+
+func (s *numbers) keep(log key.Log, n uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.of) >= keptNumbers || s.of == nil {
+		s.of = map[key.Log]uint64{}
+	}
+	s.of[log] = n
 }
 
 // Entry is entry n of a log; nil if there is none.

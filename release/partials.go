@@ -97,6 +97,12 @@ func (s *Service) partials(ctx context.Context, tasks []task) ([]group, error) {
 
 // parallel calls do for 0 to n-1 on all cores and returns the first error.
 func parallel(ctx context.Context, n int, do func(i int) error) error {
+	if n == 1 { // most often: one record is read
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		return do(0)
+	}
 	workers := min(n, runtime.GOMAXPROCS(0))
 	g, ctx := errgroup.WithContext(ctx)
 	for w := range workers {
