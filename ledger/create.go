@@ -56,6 +56,17 @@ func (s *stage) spend(t *ticket.Ticket) {
 	s.tickets[t.Issuer]++
 }
 
+// anchor puts a hash into the signer's own log of anchors, and into no other: so it stands in nobody's chart.
+func (s *stage) anchor(g *log, o *op.Operation, b *op.Anchor) *Result {
+	if want := op.AnchorLog(s.l.network, o.Signer); o.Log != want {
+		return no(WrongLogID, "the signer's anchors belong in %v", want)
+	}
+	if !g.head.Owns(o.Signer) {
+		return no(NotOwner, "")
+	}
+	return s.enter(g, o, b)
+}
+
 // post leaves a message for the owner: by a key made for it, with a ticket, or by a grantee with the right to.
 func (s *stage) post(g *log, o *op.Operation, b *op.Post) *Result {
 	if granted(g.head, o.Signer) != nil {

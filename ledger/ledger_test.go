@@ -279,6 +279,26 @@ func TestAStoreOfAnotherNetworkOrWithAHoleIsRefused(t *testing.T) {
 	w.reopen()
 }
 
+func TestAnAnchorStandsInItsSignersLogOfAnchorsAlone(t *testing.T) {
+	w := newWorld(t, founders(4))
+	chart := w.create("patient")
+	w.must(chart)
+	own := op.AnchorLog(w.l.Network(), actor("member").Public())
+	a := &op.Anchor{Use: op.UsePortal, Hash: seed("release")}
+	w.refuse(ledger.UnknownLog, w.sign("member", own, a))
+	w.must(w.sign("member", own, &op.Create{Salt: op.AnchorSalt(), Ticket: w.ticket(0, op.CreateSubject(own))}))
+	at := w.must(w.sign("member", own, a))
+	w.refuse(ledger.WrongLogID, w.sign("patient", chart.Log, a))
+	w.refuse(ledger.WrongLogID, w.sign("patient", own, a))
+	w.must(w.sign("member", own, op.NewRekeyOwner(w.l.Network(), own, actor("member").Public(), actor("thief"))))
+	w.refuse(ledger.NotOwner, w.sign("member", own, a))
+	w.refuse(ledger.WrongLogID, w.sign("thief", own, a))
+	e, err := w.l.Entry(own, at.First)
+	if err != nil || *e.Says.(*op.Anchor) != *a {
+		t.Errorf("got %+v, %v", e, err)
+	}
+}
+
 func TestReadersSeeWholeBlocksWhileOthersCommit(t *testing.T) {
 	w := newWorld(t, founders(1))
 	w.must(w.create("owner"))

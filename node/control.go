@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,7 +16,9 @@ import (
 	"vitalog/gateway"
 	"vitalog/grant"
 	"vitalog/key"
+	"vitalog/op"
 	"vitalog/section"
+	"vitalog/wire"
 )
 
 // ControlPrefix is where the member's own operators talk to the running member. It takes tokens that are made with the keyring.
@@ -95,6 +98,21 @@ type Card struct {
 	Code   string `json:"code"`
 }
 
+// Anchored is the release of the patient's app that this member has on the ledger.
+type Anchored struct {
+	Schema  string `json:"schema"`
+	Release string `json:"release"`
+}
+
+// AnchorApp puts the release of the patient's app that this member hands out on the ledger, where it isn't the newest that it put there.
+func (n *Node) AnchorApp(ctx context.Context) error {
+	release, err := hex.DecodeString(n.app.Release())
+	if err != nil {
+		return err
+	}
+	return n.Member.Anchor(ctx, op.UsePortal, wire.Hash(release))
+}
+
 // RequestOrder asks for a consent request to be posted.
 type RequestOrder struct {
 	Handle   string         `json:"handle,omitempty"`  // the patient's card, or
@@ -146,6 +164,9 @@ func (n *Node) control() http.Handler {
 			return nil, err
 		}
 		return &Card{Schema: "vitalog.claim-card/v1", Chart: card.Chart, Code: card.Code()}, nil
+	})
+	handle("POST anchor", func(ctx context.Context, _ *http.Request) (any, error) {
+		return &Anchored{Schema: "vitalog.anchored/v1", Release: n.app.Release()}, n.AnchorApp(ctx)
 	})
 	handle("GET clients", func(context.Context, *http.Request) (any, error) { return n.Smart.Clients() })
 	handle("POST clients", func(_ context.Context, r *http.Request) (any, error) { return n.addClient(r) })

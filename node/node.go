@@ -65,6 +65,8 @@ type Node struct {
 
 	Subscriptions *subscription.Book
 
+	app *web.App // of patients
+
 	db      *kv.DB
 	peers   *peer.Client
 	inside  *peer.Server
@@ -219,6 +221,7 @@ func (n *Node) serveAPI(dir string) error {
 	if err != nil {
 		return err
 	}
+	n.app = app
 	for _, pattern := range app.Patterns() {
 		mux.Handle(pattern, app)
 	}

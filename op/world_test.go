@@ -68,6 +68,7 @@ func samples() []op.Body {
 		&op.Verdict{Gen: 1, Complain: []uint16{2, 4}},
 		&op.Justify{Gen: 1, Deals: []op.Justification{{Receiver: 3, Share: share}}},
 		&op.Tick{Gen: 1},
+		&op.Anchor{Use: op.UsePortal, Hash: seed("release")},
 	}
 }
 

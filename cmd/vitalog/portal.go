@@ -17,6 +17,7 @@ import (
 
 	"vitalog/home"
 	"vitalog/key"
+	"vitalog/node"
 	"vitalog/web"
 )
 
@@ -52,6 +53,35 @@ the name localhost and the port: use the same port again. It runs until Ctrl-C o
 			return err
 		}
 		return p.portal(ctx, base, want, port)
+	})
+	c.AddCommand(p.portalAnchorCommand())
+	return c
+}
+
+func (p *program) portalAnchorCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "anchor", Short: "Put the release of the patient's app that the member hands out on the ledger",
+		Long: `Has the running member sign the release of the patient's app that is part of its program, and puts that on the ledger: the member stands for it
+from then on. Whoever knows the network can then hold what any member hands out against what the members stand for: vitalog verify --portal.
+Do it after each update of the program. A release that is the member's newest on the ledger already is not put there again.`,
+		Example: "  vitalog portal anchor\n  vitalog portal anchor --json", Args: cobra.NoArgs,
+	}
+	p.jsonFlag(c)
+	p.passphraseFlags(c)
+	c.RunE = p.soon(func(ctx context.Context, _ []string) error {
+		m, err := p.member()
+		if err != nil {
+			return err
+		}
+		var done node.Anchored
+		if err := m.control(ctx, http.MethodPost, "anchor", nil, &done); err != nil {
+			return err
+		}
+		if p.json {
+			return p.line(done)
+		}
+		p.print("%s stands for release %s of the patient's app, on the ledger", m.config.Name, done.Release)
+		return nil
 	})
 	return c
 }

@@ -17,7 +17,7 @@ import (
 
 func (p *program) verifyCommand() *cobra.Command {
 	var all, heal bool
-	var portal, release string
+	var o portalCheck
 	c := &cobra.Command{
 		Use:   "verify",
 		Short: "Hold the member's stores against the ledger, byte by byte",
@@ -29,22 +29,25 @@ copy takes its place.
 Exit code 5 if something is damaged and not healed; 6 if, with --all, too few validators are up to sign the newest state.
 
 With --portal it holds the patient's app that a member hands out against the one in this program, file by file, and needs no member of one's
-own. Exit code 5 if anything differs, 6 if the member can't be reached.`,
-		Example: "  vitalog verify --all\n  vitalog verify --portal https://elena.example\n  vitalog verify --all --heal --json\n  vitalog verify receipt labs-12.receipt --genesis genesis.json",
+own. With --genesis or --network it must be the release that more than a third of the validators anchored on the ledger, as their
+signatures prove. Exit code 5 if anything differs, 6 if the member can't be reached.`,
+		Example: "  vitalog verify --all\n  vitalog verify --portal https://elena.example --genesis genesis.json\n  vitalog verify --all --heal --json\n  vitalog verify receipt labs-12.receipt --genesis genesis.json",
 		Args:    cobra.NoArgs,
 	}
 	c.Flags().BoolVar(&all, "all", false, "everything: also the ledger's hashes, the member's notes, and what no entry names")
 	c.Flags().BoolVar(&heal, "heal", false, "fetch what is damaged from another member")
-	c.Flags().StringVar(&portal, "portal", "", "address of a member: compare the patient's app that it hands out")
-	c.Flags().StringVar(&release, "release", "", "with --portal: the release to compare with, 64 hex digits; without it, this program's")
+	c.Flags().StringVar(&o.address, "portal", "", "address of a member: compare the patient's app that it hands out")
+	c.Flags().StringVar(&o.release, "release", "", "with --portal: the release to compare with, 64 hex digits")
+	c.Flags().StringVar(&o.genesis, "genesis", "", "with --portal: a genesis file that you trust; compare with the release that the members anchored")
+	c.Flags().StringVar(&o.network, "network", "", "with --portal: the network's id, instead of --genesis")
 	p.jsonFlag(c)
 	p.passphraseFlags(c)
 	c.RunE = p.long(func(ctx context.Context, _ []string) error {
 		switch {
-		case portal != "" && (all || heal), portal == "" && release != "":
-			return misused("--portal goes with --release and --json alone, and --release with --portal")
-		case portal != "":
-			return p.verifyPortal(ctx, portal, release)
+		case o.address != "" && (all || heal), o.address == "" && o != portalCheck{}:
+			return misused("--portal goes with --release, --genesis, --network and --json alone, and these with --portal")
+		case o.address != "":
+			return p.verifyPortal(ctx, o)
 		}
 		m, err := p.member()
 		if err != nil {

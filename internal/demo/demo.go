@@ -142,6 +142,9 @@ func (d *Demo) start(ctx context.Context, rings []*keyring.Ring, log *slog.Logge
 		}
 	}
 	say("the network's key is made: every member holds a share, nobody the whole")
+	if err := d.anchorApp(ctx); err != nil {
+		return err
+	}
 	if err := d.load(ctx, say); err != nil {
 		return err
 	}
@@ -154,6 +157,15 @@ func (d *Demo) start(ctx context.Context, rings []*keyring.Ring, log *slog.Logge
 	d.Wearable = wearable
 	d.tasks.Go(func() { d.wear(worn, wearable) })
 	return nil
+}
+
+// anchorApp has every member stand for the release of the patient's app that it hands out.
+func (d *Demo) anchorApp(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for _, n := range d.Nodes {
+		g.Go(func() error { return n.AnchorApp(ctx) })
+	}
+	return g.Wait()
 }
 
 // found makes the members' directories.
