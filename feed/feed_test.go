@@ -354,8 +354,9 @@ func sampled(t *testing.T, w *ward) {
 		}
 		t.Skip("no sample messages in ../shared/data/hl7v2")
 	}
+	refused := refusedSamples(t)
 	l := w.dial()
-	taken := 0
+	answers, known := map[string]int{}, map[string]bool{}
 	for i, file := range files {
 		raw, err := os.ReadFile(file)
 		if err != nil {
@@ -366,17 +367,119 @@ func sampled(t *testing.T, w *ward) {
 		first, rest, _ := strings.Cut(strings.NewReplacer("\r\n", "\r", "\n", "\r").Replace(text), "\r")
 		fields := strings.Split(first, "|")
 		fields[9] = fmt.Sprint("sample", i)
+		name := strings.TrimSuffix(filepath.Base(file), ".hl7")
+		want, is := refused[name]
+		if !is {
+			want = "AA"
+		}
+		if strings.Contains(first, "ADT^A40") { // whom it merges must be known
+			_, prior, _ := strings.Cut(rest, "MRG|")
+			number, _, _ := strings.Cut(prior, "^")
+			l.want(message("ADT^A04", "before "+name, strings.ReplaceAll(person(number), "GHH", "BCBS"), visit(number)), "AA")
+		}
 		ack := l.send(strings.Join(fields, "|") + "\r" + rest)
-		_, err = os.Stat(filepath.Join("../hl7/testdata/golden", strings.TrimSuffix(filepath.Base(file), ".hl7")+".json"))
-		is := strings.Contains(ack, "\rMSA|AA|")
-		if merge := strings.Contains(first, "ADT^A40"); is != (err == nil && !merge) { // nobody to merge with
-			t.Errorf("%s: got %q", filepath.Base(file), ack)
+		if !strings.Contains(ack, "\rMSA|"+want+"|") {
+			t.Errorf("%s: want %s, got %q", name, want, ack)
+		} else if want == "AA" {
+			w.readsBack(name, known)
 		}
-		if is {
-			taken++
+		answers[want]++
+	}
+	t.Logf("%d samples: %d AA, %d AE, %d AR", len(files), answers["AA"], answers["AE"], answers["AR"])
+}
+
+// readsBack looks in the chart for everything that the golden file of a sample has.
+func (w *ward) readsBack(name string, known map[string]bool) {
+	w.t.Helper()
+	raw, err := os.ReadFile(filepath.Join("../hl7/testdata/golden", name+".json"))
+	if err != nil {
+		w.t.Error(err)
+		return
+	}
+	member := w.net.Nodes[0].Member
+	own := url.PathEscape(member.Name())
+	raw = []byte(strings.NewReplacer("hl7v2:St.%20Elena:", "hl7v2:"+own+":", "hl7v2:St.%2520Elena:", "hl7v2:"+url.PathEscape(own)+":").Replace(string(raw)))
+	var golden struct {
+		Entry []struct{ Resource map[string]any }
+	}
+	if err := json.Unmarshal(raw, &golden); err != nil {
+		w.t.Fatal(err)
+	}
+	chart := ""
+	for _, e := range golden.Entry {
+		names, _ := e.Resource["identifier"].([]any)
+		for _, n := range names {
+			id, _ := n.(map[string]any)
+			if system, ok := id["system"].(string); ok && e.Resource["resourceType"] == "Patient" && chart == "" {
+				if chart, _, err = member.FindPatient(system, id["value"].(string)); err != nil {
+					w.t.Fatal(err)
+				}
+			}
 		}
 	}
-	if taken < 10 {
-		t.Errorf("%d samples were taken", taken)
+	if chart == "" {
+		w.t.Errorf("%s: its patient isn't found", name)
+		return
 	}
+	there := map[string]bool{}
+	for _, r := range w.get("Patient/"+chart+"/$everything", url.Values{"_count": {"1000"}}) {
+		there[bare(w.t, r)] = true
+	}
+	for _, e := range golden.Entry {
+		// Who and which visit it was is in many messages, and only those of admissions change what is known.
+		who, again := chart, e.Resource["id"] == "prior"
+		if e.Resource["resourceType"] == "Encounter" {
+			who = fmt.Sprint(e.Resource["identifier"])
+		}
+		if kind := e.Resource["resourceType"]; kind == "Patient" || kind == "Encounter" {
+			again = again || known[who]
+			known[who] = true
+		}
+		if want := bare(w.t, e.Resource); !again && !there[want] {
+			w.t.Errorf("%s: the chart doesn't have %.300s", name, want)
+		}
+	}
+}
+
+// bare is a resource without what a member gives it: id, meta and where its references lead.
+func bare(t *testing.T, r map[string]any) string {
+	t.Helper()
+	var strip func(v any)
+	strip = func(v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			delete(v, "reference")
+			for _, x := range v {
+				strip(x)
+			}
+		case []any:
+			for _, x := range v {
+				strip(x)
+			}
+		}
+	}
+	strip(r)
+	delete(r, "id")
+	delete(r, "meta")
+	b, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// refusedSamples are the samples that are refused, and with which code.
+func refusedSamples(t *testing.T) map[string]string {
+	t.Helper()
+	list, err := os.ReadFile("../hl7/testdata/golden/refused.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]string{}
+	for line := range strings.Lines(string(list)) {
+		if f := strings.Fields(line); len(f) > 1 {
+			out[f[0]] = f[1]
+		}
+	}
+	return out
 }
