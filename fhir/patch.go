@@ -32,7 +32,7 @@ type change struct {
 func ParsePatch(raw []byte) (Patch, error) {
 	switch {
 	case len(raw) > MaxPatch:
-		return nil, &Error{Kind: TooLong, Element: "Patch", Text: fmt.Sprintf("at most %d bytes", MaxPatch)}
+		return nil, &Error{Kind: TooLong, Element: "Patch", Text: fmt.Sprintf("has more than %d bytes: send an update", MaxPatch)}
 	case !jsontext.Value(raw).IsValid():
 		return nil, &Error{Kind: Structure, Element: "Patch", Text: "is not valid JSON"}
 	}

@@ -1,7 +1,10 @@
 package gateway_test
 
 import (
+	"bufio"
 	"errors"
+	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -217,5 +220,28 @@ func TestATokenCanNameEveryPurpose(t *testing.T) {
 		if _, err := gateway.IssueToken(tokenKey, member, base, who, time.Minute, noon); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+func TestWhoIsStillSendingSeesTheAnswer(t *testing.T) {
+	d := newDoor(t)
+	s := httptest.NewServer(d)
+	defer s.Close()
+	c, err := net.Dial("tcp", s.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	body := strings.Repeat("x", 7<<20)
+	if _, err := fmt.Fprintf(c, "POST /fhir HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Encoding: gzip\r\nContent-Type: application/fhir+json\r\nContent-Length: %d\r\n\r\n%s", d.token, len(body), body); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusUnsupportedMediaType {
+		t.Errorf("got %s", resp.Status)
 	}
 }

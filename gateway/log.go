@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -63,10 +64,16 @@ func (l *line) Write(b []byte) (int, error) {
 // Unwrap lets http.ResponseController through.
 func (l *line) Unwrap() http.ResponseWriter { return l.ResponseWriter }
 
-// fail answers with the problem.
+// fail answers with the problem. What is left of the body is read, up to drained bytes: a client that is still sending would see a broken
+// connection instead of the answer. One that waits to be told to send is not waited for.
 func (g *gateway) fail(w http.ResponseWriter, r *http.Request, err error) {
 	g.problem(w, err).write(w)
+	if r.Header.Get("Expect") == "" {
+		_, _ = io.CopyN(io.Discard, r.Body, drained)
+	}
 }
+
+const drained = 8 << 20
 
 // problem is what the client is told; the cause of one that is the member's own goes to the log.
 func (g *gateway) problem(w http.ResponseWriter, err error) *problem {

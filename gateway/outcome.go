@@ -105,7 +105,9 @@ func asInputProblem(wrong *fhir.Error) *problem {
 		p.status = http.StatusBadRequest
 	case fhir.TooLong:
 		p.status = http.StatusRequestEntityTooLarge
-		p.text = fmt.Sprintf("%s has more than %d bytes, the most that is taken. Send what is in it in parts.", wrong.Element, fhir.MaxResource)
+		if errors.Is(wrong, fhir.ErrTooLarge) {
+			p.text = fmt.Sprintf("%s has more than %d bytes, the most that is taken. Send what is in it in parts.", wrong.Element, fhir.MaxResource)
+		}
 	}
 	return p
 }
