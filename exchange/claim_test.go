@@ -80,8 +80,9 @@ func (c *custody) home() exchange.Home {
 }
 
 // readings are the vitals that a patient's own keys open.
-func readings(t *testing.T, ctx context.Context, p *exchange.Patient) int {
+func (c *custody) readings(t *testing.T, ctx context.Context, p *exchange.Patient) int {
 	t.Helper()
+	c.settle(t, ctx)
 	chart, failed, err := p.Record(ctx, section.Vitals)
 	if err := errors.Join(append(failed, err)...); err != nil {
 		t.Fatal(err)
@@ -120,14 +121,14 @@ func TestAPatientInCustodyClaimsTheChartAndTheCustodianBecomesAGrantee(t *testin
 	if last := steps[len(steps)-1]; last != (exchange.Claiming{Done: 3, Of: 3}) {
 		t.Errorf("in the end %+v", last)
 	}
-	if n := readings(t, ctx, p); n != 3 {
+	if n := c.readings(t, ctx, p); n != 3 {
 		t.Errorf("%d old records open for the patient, want 3", n)
 	}
 
 	// What is written from now on opens too, and the custodian's grants go on.
 	c.settle(t, ctx)
 	c.write(t, ctx, 2)
-	if n := readings(t, ctx, p); n != 5 {
+	if n := c.readings(t, ctx, p); n != 5 {
 		t.Errorf("%d old and new records open for the patient, want 5", n)
 	}
 	if n, err := c.opens(t, ctx); n != 5 || err != nil {
@@ -175,7 +176,7 @@ func TestAPatientInCustodyClaimsTheChartAndTheCustodianBecomesAGrantee(t *testin
 		t.Fatalf("with the words: %v, %v", found, err)
 	}
 	back := exchange.NewPatient(c.home(), again.With(found))
-	if n := readings(t, ctx, back); n != 5 {
+	if n := c.readings(t, ctx, back); n != 5 {
 		t.Errorf("%d records open after recovery, want 5", n)
 	}
 
@@ -259,7 +260,7 @@ func TestAClaimThatBreaksOffAnywhereGoesOn(t *testing.T) {
 	if err := p.Unlock(ctx, unheard); err != nil { // what was written meanwhile
 		t.Fatal(err)
 	}
-	if n := readings(t, ctx, p); n != c.written {
+	if n := c.readings(t, ctx, p); n != c.written {
 		t.Errorf("%d records open for the patient, want %d", n, c.written)
 	}
 	if n, err := c.opens(t, ctx); n != c.written || err != nil {
