@@ -16,6 +16,7 @@ import (
 	"vitalog/key"
 	"vitalog/keyring"
 	"vitalog/ledger"
+	"vitalog/node"
 	"vitalog/op"
 	"vitalog/section"
 	"vitalog/wire"
@@ -249,6 +250,19 @@ func TestAClaimThatBreaksOffAnywhereGoesOn(t *testing.T) {
 		}
 		if err != nil {
 			p = nil
+		}
+		if attempts == 1 { // the custodian is away, and comes back knowing whose the card is
+			c.Stop(t, custodian)
+			if _, err := exchange.Claim(ctx, c.home(), keys, card, unheard); err == nil {
+				t.Error("a claim without the custodian")
+			}
+			if _, err := exchange.Claim(ctx, c.home(), c.newKeys(t, ""), c.card, unheard); !errors.Is(err, home.ErrUnreachable) {
+				t.Errorf("a claim at a custodian that is away: %v", err)
+			}
+			c.Restart(t, custodian, node.Options{})
+			if _, err := exchange.Claim(ctx, c.home(), c.newKeys(t, ""), c.card, unheard); !errors.Is(err, exchange.ErrCardUsed) {
+				t.Errorf("somebody else, after the custodian came back: %v", err)
+			}
 		}
 		c.write(t, ctx, 1) // the custodian goes on writing
 		c.settle(t, ctx)
