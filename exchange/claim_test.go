@@ -62,7 +62,7 @@ func (c *custody) newKeys(t *testing.T, words string) *keyring.Patient {
 	t.Helper()
 	ring, err := keyring.CreatePatient(filepath.Join(t.TempDir(), "keyring"), []byte("a patient's passphrase"), words)
 	if err == nil {
-		err = ring.Join(c.Nodes[0].Genesis.Network())
+		err = ring.Join(c.Nodes[3].Genesis.Network())
 	}
 	if err != nil {
 		t.Fatal(err)
