@@ -68,10 +68,10 @@ func begin(ctx context.Context, home Home, keys *keyring.Patient, card *grant.Cl
 	case card.Network != [3]byte(network[:3]) || int(card.Member) >= len(home.Genesis().Members):
 		return nil, ErrCardNetwork
 	}
-	if _, err := proof(ctx, home, keys.Log(section.Demographics), 0); err == nil {
-		return nil, ErrOwnRecord
-	} else if !errors.Is(err, ErrNotShared) {
+	if there, err := onLedger(ctx, home, keys.Log(section.Demographics)); err != nil {
 		return nil, err
+	} else if there {
+		return nil, ErrOwnRecord
 	}
 	c, err := handed(ctx, home, keys, card)
 	if err != nil {

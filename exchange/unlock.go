@@ -30,9 +30,10 @@ func claimed(c *keyring.Claim) (Draft, error) {
 
 // Claimed is the chart that a patient's keys have claimed, from the patient's own index; nil: none.
 func Claimed(ctx context.Context, home Home, keys *keyring.Patient) (c *keyring.Claim, err error) {
-	if _, err := proof(ctx, home, keys.Log(section.Index), 0); errors.Is(err, ErrNotShared) {
-		return nil, nil
-	} else if err != nil {
+	if there, err := onLedger(ctx, home, keys.Log(section.Demographics)); there || err != nil {
+		return nil, err // a record of their own
+	}
+	if there, err := onLedger(ctx, home, keys.Log(section.Index)); !there || err != nil {
 		return nil, err
 	}
 	unread, err := NewPatient(home, keys).notes(ctx, func(n *note, _ Placed) error {
@@ -54,6 +55,15 @@ func Claimed(ctx context.Context, home Home, keys *keyring.Patient) (c *keyring.
 		return nil, fmt.Errorf("%d notes in the patient's index don't open: whether a chart was claimed can't be told", unread)
 	}
 	return c, err
+}
+
+// onLedger tells whether there is a log.
+func onLedger(ctx context.Context, home Home, log key.Log) (bool, error) {
+	_, err := proof(ctx, home, log, 0)
+	if errors.Is(err, ErrNotShared) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // copied are the notes of an index log, to be written into another.

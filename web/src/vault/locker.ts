@@ -161,7 +161,7 @@ export function lockerOf(env: Surroundings): Locker {
       await keep(root, passphrase);
       wipe(root);
       const s = open();
-      await set({ kitSaved: true, ...((await findClaim(s)) ?? { enrolled: await isEnrolled(s) }) });
+      await set({ kitSaved: true, ...((await isEnrolled(s)) ? { enrolled: true } : await findClaim(s)) });
       return state();
     },
     words: async ({ passphrase }) => {

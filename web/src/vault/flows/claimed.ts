@@ -34,9 +34,9 @@ export async function claimChart(s: Session, card: string | undefined, mark: (m:
 }
 
 /** The claim of who comes with the words, if there is one. */
-export async function findClaim(s: Session): Promise<Marks | null> {
+export async function findClaim(s: Session): Promise<Marks> {
   const claim = await claimOf(s);
-  if (!claim) return null;
+  if (!claim) return { enrolled: false };
   await keepClaim(s, claim);
   return (await isTaken(s)) ? { enrolled: true, claim: "done" } : { enrolled: false, claim: "going" };
 }
