@@ -94,8 +94,10 @@ describe.skipIf(home === "")("a claim on a running network", () => {
         (e: Error) => e.message,
       );
       expect(failed, String(attempts)).toMatch(/^(|unreachable: .*|conflict: .*)$/);
-      ({ vault } = start(store, ask)); // the tab is opened again
-      await vault.unlock({ passphrase });
+      if (attempts % 3 === 1) {
+        ({ vault } = start(store, ask)); // the tab is opened again
+        await vault.unlock({ passphrase });
+      }
       claim = (await vault.state()).claim;
     }
     expect([left, attempts]).toEqual([[], cut.length + 1]);
