@@ -56,6 +56,9 @@ func (h *Header) ByOwner(o key.Opener) (*Secret, error) {
 	return h.whole(r, "owner")
 }
 
+// ByKept takes a secret that the owner kept: see Secret.Keep.
+func (h *Header) ByKept(r [32]byte) (*Secret, error) { return h.whole(r, "kept") }
+
 // ByAuthor opens the author's lock.
 func (h *Header) ByAuthor(a Author) (*Secret, error) {
 	if h.Author == nil {

@@ -25,6 +25,9 @@ type Secret struct {
 	halves bool
 }
 
+// Keep copies R out, for the owner's own index (spec/claim.md). Nothing else calls it.
+func (s *Secret) Keep() [32]byte { return s.r }
+
 // join is R from its halves.
 func join(ctx wire.Hash, a, b [32]byte) *Secret {
 	r, err := hkdf.Extract(sha256.New, append(a[:], b[:]...), ctx[:])

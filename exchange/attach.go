@@ -59,7 +59,7 @@ func (m *Member) PublishAttachment(ctx context.Context, who Asker, chartID strin
 	if err != nil {
 		return nil, err
 	}
-	at, err := m.appendAttachment(ctx, p, s)
+	at, err := m.appendAttachment(ctx, chartID, p, s)
 	if err != nil {
 		return nil, err
 	}
@@ -126,10 +126,13 @@ func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // appendAttachment makes the locks, for the epoch of now, and puts the record on the ledger. (2) When it returns it is committed. What
 // the ledger refuses for good is removed.
-func (m *Member) appendAttachment(ctx context.Context, p *part, s *sealed) (*Published, error) {
+func (m *Member) appendAttachment(ctx context.Context, chartID string, p *part, s *sealed) (*Published, error) {
 	err := ErrAgain
 	for try := 0; try < tries && errors.Is(err, ErrAgain); try++ {
 		var at *Published
+		if p.owner, err = m.ownerOf(ctx, chartID, p.section); err != nil {
+			return nil, err
+		}
 		if at, err = m.tryAppend(ctx, p, s); err == nil {
 			return at, nil
 		}

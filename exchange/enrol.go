@@ -208,13 +208,14 @@ func (x *enrolment) complete() error {
 	})
 }
 
-// Custody is the chart of a patient in this member's custody, with the patient's powers; ErrNotShared for every other chart.
+// Custody is the chart of a patient in this member's custody, with the patient's powers; ErrNotShared for every other chart, and from the moment
+// in which the patient claims it.
 func (m *Member) Custody(chartID string) (*Patient, error) {
 	c, err := m.index.chart(chartID)
 	if err != nil {
 		return nil, err
 	}
-	if c == nil || c.Custody == nil {
+	if c == nil || c.Custody == nil || c.claimed() {
 		return nil, ErrNotShared
 	}
 	keys, err := m.ring.Patient(c.Custody)

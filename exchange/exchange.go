@@ -2,7 +2,7 @@
 //
 // It promises the order of effects. What is acknowledged was durable first, then on the ledger; what is read was first on the ledger,
 // then released by the network, then opened. Open and OpenBinary are the only functions of a member that open an envelope, and their first
-// effect is to submit the access. It refuses to tell "not there" from "not shared".
+// effect is to submit the access; that of OwnerLocks, which opens no content, is the same. It refuses to tell "not there" from "not shared".
 //
 //	Publish  ciphertext durable → operation committed → acknowledged
 //	Open     access committed → k members release → ciphertext verified → opened

@@ -37,6 +37,11 @@ type Home interface {
 	Ticket(ctx context.Context, blinded []byte) ([]byte, error)
 	Introduce(ctx context.Context, member int, log key.Log, purpose string) (*grant.Introduction, error)
 
+	// Claim and OwnerLocks pass on what a patient who claims a chart asks of a member (spec/claim.md). The home member reads neither question
+	// nor answer.
+	Claim(ctx context.Context, member int, sealed []byte) ([]byte, error)
+	OwnerLocks(ctx context.Context, member int, asked []byte) ([]byte, error)
+
 	// Follow calls told, one call after the other, for each log that has or gets more entries than known says, until ctx ends, told fails or
 	// nothing comes any more; its error says why. What is told is a hint: a receipt proves what is new.
 	Follow(ctx context.Context, known map[key.Log]uint64, told func(News) error) error

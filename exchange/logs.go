@@ -12,11 +12,11 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// createLogs makes a log for every section of a patient, also for those that stay empty, so that a missing one tells nothing.
+// createLogs makes logs for sections of a patient: for every one, also for those that stay empty, so that a missing one tells nothing; of who claims a
+// chart the index alone.
 //
 // Crash points: the reader keys are durable first; logs that exist are left alone, so that it can be repeated.
-func createLogs(ctx context.Context, home Home, patient *keyring.Patient) error {
-	sections := section.All()
+func createLogs(ctx context.Context, home Home, patient *keyring.Patient, sections ...section.Section) error {
 	ops := make([]*op.Operation, len(sections))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(4)

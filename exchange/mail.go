@@ -118,17 +118,18 @@ func (m *Member) accept(e *op.Entry, sealed []byte) error {
 	return errors.Join(errs...)
 }
 
-// acceptMessage notes what a grant message gives. It can be repeated. A chart keeps the card and the logs that it was first seen with: who
-// knows its id can't slip a log of their own into it.
+// acceptMessage notes what a grant message gives. It can be repeated. A chart keeps the inbox and the logs that it was first seen with: who
+// knows its id can't slip a log of their own into it. The keys of a patient who claims the chart come by a log that is known.
 func (m *Member) acceptMessage(e *op.Entry, purpose string, sealed []byte) error {
 	msg, seeds, err := m.ring.AcceptGrant(e.Log, purpose, sealed)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errMail, err)
 	}
-	return m.index.update(msg.Patient, func(c *chartState) error {
+	err = m.index.update(msg.Patient, func(c *chartState) error {
 		st := c.Sections[msg.Section]
+		known := st != nil && st.Log == e.Log
 		switch {
-		case c.Inbox != (key.Log{}) && (grant.Handle{Inbox: c.Inbox, Key: c.InboxKey}) != msg.Handle:
+		case c.Inbox != (key.Log{}) && (c.Inbox != msg.Handle.Inbox || c.InboxKey != msg.Handle.Key && !known):
 			return fmt.Errorf("%w: it is for a chart that another patient has", errMail)
 		case st != nil && st.Log != e.Log:
 			return fmt.Errorf("%w: the chart has another log for that section", errMail)
@@ -136,8 +137,10 @@ func (m *Member) acceptMessage(e *op.Entry, purpose string, sealed []byte) error
 			st = &sectionState{Log: e.Log}
 			c.Sections[msg.Section] = st
 		}
-		c.Inbox, c.InboxKey = msg.Handle.Inbox, msg.Handle.Key
-		st.Owner, st.OwnerLock = msg.Owner[:], !msg.Custodial
+		if !msg.Custodial || !st.OwnerLock { // a custodian's letter that comes late changes nothing
+			c.Inbox, c.InboxKey = msg.Handle.Inbox, msg.Handle.Key
+			st.Owner, st.OwnerLock = msg.Owner[:], !msg.Custodial
+		}
 		if !slices.Contains(st.Purposes, msg.Purpose) {
 			st.Purposes = append(st.Purposes, msg.Purpose)
 		}
@@ -146,4 +149,8 @@ func (m *Member) acceptMessage(e *op.Entry, purpose string, sealed []byte) error
 		}
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	return m.forget(msg.Patient)
 }

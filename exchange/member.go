@@ -95,7 +95,8 @@ func New(c Config) (*Member, error) {
 
 // Routes are what other members may ask of this one.
 func (m *Member) Routes() map[string]peer.Handler {
-	return map[string]peer.Handler{"blobs": m.serveBlobs, "part": m.servePart, "headers": m.serveHeaders, "introduce": m.serveIntroduce}
+	return map[string]peer.Handler{"blobs": m.serveBlobs, "part": m.servePart, "headers": m.serveHeaders, "introduce": m.serveIntroduce,
+		"claim": m.serveClaim, "owner-locks": m.serveOwnerLocks}
 }
 
 // Number is this member's number in the genesis.
@@ -152,20 +153,20 @@ func (m *Member) patient(c *chartState) (*keyring.Patient, error) {
 	return m.ring.Patient(c.Custody)
 }
 
-// reader is the key that opens the reader locks of an epoch.
+// reader is the key that opens the reader locks of an epoch: what came by letter, or the custodian's own.
 func (m *Member) reader(c *chartState, s section.Section, epoch uint32) (key.Opener, error) {
+	st := c.Sections[s]
+	for _, wrapped := range st.Seeds {
+		if o, err := m.ring.Reader(wrapped, st.Log, epoch); err == nil {
+			return o, nil
+		}
+	}
 	p, err := m.patient(c)
 	if err != nil {
 		return nil, err
 	}
 	if p != nil {
 		return p.Reader(s, epoch), nil
-	}
-	st := c.Sections[s]
-	for _, wrapped := range st.Seeds {
-		if o, err := m.ring.Reader(wrapped, st.Log, epoch); err == nil {
-			return o, nil
-		}
 	}
 	return nil, fmt.Errorf("no reader key for epoch %d of %v was shared with this member: %w", epoch, st.Log, ErrNotShared)
 }

@@ -22,6 +22,8 @@ type note struct {
 	Keys          []deviceKey `json:"keys,omitempty"`
 	Agreement     *agreement  `json:"agreement,omitempty"`
 	Answer        *answered   `json:"answer,omitempty"`
+	Claim         *claimNote  `json:"claim,omitempty"`
+	Records       []byte      `json:"records,omitempty"` // n × (record(32) R(32)): what opens those that were written in custody
 }
 
 // agreement is a Consent that grants carry out: those whose messages have these hashes.

@@ -28,7 +28,8 @@ type Patient struct {
 	custodial bool // a custodian acts: records get no owner lock
 
 	mu   sync.Mutex
-	read map[uint64][]*note // by entry of the index log: a note that was opened is not opened again
+	read map[uint64][]*note      // by entry of the index log: a note that was opened is not opened again
+	kept map[key.Record][32]byte // of records without an owner lock; nil: not read yet
 }
 
 // NewPatient joins a patient's keys with a home member.
@@ -37,7 +38,9 @@ func NewPatient(home Home, keys *keyring.Patient) *Patient {
 }
 
 // Enrol makes the patient's logs. It can be repeated.
-func (p *Patient) Enrol(ctx context.Context) error { return createLogs(ctx, p.home, p.keys) }
+func (p *Patient) Enrol(ctx context.Context) error {
+	return createLogs(ctx, p.home, p.keys, section.All()...)
+}
 
 // ChartID is the id of the patient's chart at every reader.
 func (p *Patient) ChartID() string { return p.keys.ChartID() }
@@ -151,7 +154,7 @@ func (p *Patient) open(ctx context.Context, s section.Section, e *op.Entry) (*ch
 	if err := h.Check(p.network, e.Log, rec.ID, e.Signer, rec.Core, rec.Blob); err != nil {
 		return nil, err
 	}
-	secret, err := h.ByOwner(p.keys.Private(s))
+	secret, err := p.secret(ctx, s, h)
 	if err != nil {
 		return nil, err
 	}
@@ -172,6 +175,22 @@ func (p *Patient) open(ctx context.Context, s section.Section, e *op.Entry) (*ch
 		return nil, err
 	}
 	return decodeRecord(p.home.Genesis(), e, h, secret, blob)
+}
+
+// secret opens a header by its owner lock, or by what was kept at the claim for records that have none.
+func (p *Patient) secret(ctx context.Context, s section.Section, h *envelope.Header) (*envelope.Secret, error) {
+	if h.Owner != nil || s == section.Index || p.keys.Claimed() == nil {
+		return h.ByOwner(p.keys.Private(s))
+	}
+	kept, err := p.keptSecrets(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r, ok := kept[h.Record()]
+	if !ok {
+		return nil, ErrNoLock
+	}
+	return h.ByKept(r)
 }
 
 // Publish writes as the patient.

@@ -60,6 +60,9 @@ func (m *Member) publish(ctx context.Context, who Asker, once Once, chartID stri
 		return err
 	}
 	defer done()
+	if c, err = m.unlocked(ctx, c); err != nil {
+		return err
+	}
 	net, _, err := m.NetworkKey(ctx)
 	if err != nil {
 		return err
@@ -122,6 +125,35 @@ func (m *Member) publish(ctx context.Context, who Asker, once Once, chartID stri
 	}
 	copy(out, placed)
 	return enrol.complete()
+}
+
+// unlocked is the chart as it is now. Where records get no owner lock because a custodian has the root, what the patient who claims the chart has
+// left on the ledger is opened first.
+func (m *Member) unlocked(ctx context.Context, c *chartState) (*chartState, error) {
+	if c.Custody != nil && !c.claimed() {
+		return c, nil
+	}
+	for _, st := range c.Sections {
+		if !st.OwnerLock {
+			if err := m.Followed(ctx, m.node.Ledger().Height()); err != nil {
+				return nil, err
+			}
+			return m.index.chart(c.ID)
+		}
+	}
+	return c, nil
+}
+
+// ownerOf is the key that records of a section are locked for now, or nil.
+func (m *Member) ownerOf(ctx context.Context, chartID string, s section.Section) (*key.Exchange, error) {
+	c, err := m.index.chart(chartID)
+	if err == nil {
+		c, err = m.unlocked(ctx, c)
+	}
+	if err != nil || !c.Sections[s].OwnerLock {
+		return nil, err
+	}
+	return key.ParseExchange(c.Sections[s].Owner)
 }
 
 // part is what goes into a section of a chart, written with the key for the purpose.

@@ -42,11 +42,12 @@ func (p *Patient) Stop(ctx context.Context, which func(Shared) bool) ([]Shared, 
 		return nil, err
 	}
 	// A crash here leaves the old epoch: nothing is released under the ended grant; the new epoch follows with the next rotation.
-	return out, p.rotate(ctx, rotate, all, out)
+	return out, p.rotate(ctx, rotate, all, out, consent.Read)
 }
 
-// rotate begins a new epoch in the sections named, and leaves its seed for every reader that remains.
-func (p *Patient) rotate(ctx context.Context, sections map[section.Section]bool, all, ended []Shared) error {
+// rotate begins a new epoch in the sections named, and leaves a letter for everybody who remains with one of the rights: with the epoch's seed for
+// a reader.
+func (p *Patient) rotate(ctx context.Context, sections map[section.Section]bool, all, ended []Shared, told consent.Rights) error {
 	gone := map[key.Log][]uint64{}
 	for _, g := range ended {
 		gone[g.Log] = append(gone[g.Log], g.Entry)
@@ -64,10 +65,13 @@ func (p *Patient) rotate(ctx context.Context, sections map[section.Section]bool,
 		next := head.Epoch + 1
 		var box grant.Mailbox
 		for _, g := range all {
-			if g.Section != s || g.Revoked || g.Member < 0 || g.Rights&consent.Read == 0 || slices.Contains(gone[log], g.Entry) {
+			if g.Section != s || g.Revoked || g.Member < 0 || g.Rights&told == 0 || slices.Contains(gone[log], g.Entry) {
 				continue
 			}
-			if slices.ContainsFunc(box.Letters, func(l grant.Letter) bool { return l.Key == g.Key }) {
+			reads := slices.ContainsFunc(all, func(o Shared) bool {
+				return o.Section == s && !o.Revoked && o.Key == g.Key && o.Reads() && !slices.Contains(gone[log], o.Entry)
+			})
+			if reads && !g.Reads() || slices.ContainsFunc(box.Letters, func(l grant.Letter) bool { return l.Key == g.Key }) {
 				continue // the seed is the same for all grants to a key
 			}
 			to, err := key.ParseExchange(p.home.Genesis().Members[g.Member].Exchange)
@@ -75,7 +79,11 @@ func (p *Patient) rotate(ctx context.Context, sections map[section.Section]bool,
 				return err
 			}
 			msg := grant.Message{Purpose: g.Purpose, Patient: p.keys.ChartID(), Custodial: p.custodial, Handle: p.Handle(), Label: g.Label, Terms: g.Terms}
-			sealed, err := p.keys.GrantMessage(s, []uint32{next}, to, msg)
+			var epochs []uint32
+			if reads {
+				epochs = append(epochs, next)
+			}
+			sealed, err := p.keys.GrantMessage(s, epochs, to, msg)
 			if err != nil {
 				return err
 			}

@@ -52,7 +52,7 @@ func NewClaimCard(network key.Network, member uint16, chartID string) (*ClaimCar
 // Hash is what the custodian keeps of the secret.
 func (c *ClaimCard) Hash() wire.Hash {
 	chart, _ := chartBytes(c.Chart) // it was read when the card was made
-	return wire.Sum("vitalog/v1/claim-secret", chart[:], c.secret[:])
+	return wire.Sum(secretOfCard, chart[:], c.secret[:])
 }
 
 // Code is the card as text: 64 characters of Crockford's base32, in groups of 4. It is the secret: it belongs on the card and nowhere else.
@@ -104,8 +104,7 @@ func ParseClaimCard(text string) (*ClaimCard, error) {
 		return nil, fmt.Errorf("%w: a character is wrong or in another place", ErrCard)
 	}
 	c := &ClaimCard{Network: [3]byte(b[1:4]), Member: binary.BigEndian.Uint16(b[4:6]), secret: [16]byte(b[22:38])}
-	x := b[6:22]
-	c.Chart = fmt.Sprintf("%x-%x-%x-%x-%x", x[:4], x[4:6], x[6:8], x[8:10], x[10:])
+	c.Chart = chartText([16]byte(b[6:22]))
 	return c, nil
 }
 
@@ -117,10 +116,14 @@ func checksum(b []byte) []byte {
 // chartBytes is a chart's id, in its only form, as bytes.
 func chartBytes(id string) (out [16]byte, err error) {
 	b, err := hex.DecodeString(strings.ReplaceAll(id, "-", ""))
-	if err != nil || len(b) != 16 || fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:]) != id {
+	if err != nil || len(b) != 16 || chartText([16]byte(b)) != id {
 		return out, fmt.Errorf("%w: the id of a chart is a UUID", ErrCard)
 	}
 	return [16]byte(b), nil
+}
+
+func chartText(b [16]byte) string {
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
 // Format keeps the secret out of text.

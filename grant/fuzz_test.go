@@ -178,3 +178,85 @@ func same(t *testing.T, got, want []byte) {
 		t.Errorf("decoded and encoded again: got %x, want %x", got, want)
 	}
 }
+
+func FuzzClaim(f *testing.F) {
+	w := newWorld()
+	to, aad := w.exchange[1], cat(w.network[:], []byte{0, 1})
+	sealed, err := w.claim(f).Seal(to.Exchange(), w.network, 1)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(raw(f, to, "vitalog/v1/claim", aad, sealed))
+	f.Fuzz(func(t *testing.T, plain []byte) {
+		got, err := grant.OpenClaim(to, w.network, 1, reseal(t, to, "vitalog/v1/claim", aad, plain))
+		if err != nil {
+			return
+		}
+		again, err := got.Seal(to.Exchange(), w.network, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, raw(t, to, "vitalog/v1/claim", aad, again), plain)
+	})
+}
+
+func FuzzAnswered(f *testing.F) {
+	w := newWorld()
+	q, reply := w.claim(f), w.inbox.Private
+	if _, err := q.Seal(w.exchange[1].Exchange(), w.network, 1); err != nil {
+		f.Fatal(err)
+	}
+	aad := cat(w.network[:], q.Digest[:])
+	for o, root := range map[grant.Outcome][32]byte{grant.Handed: {1}, grant.Used: {}} {
+		sealed, err := q.Answered(w.network, w.signers[1], o, root)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(unsigned(raw(f, reply, "vitalog/v1/claim/answer", aad, sealed)))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		plain := sign(body, w.signers[1], wire.Sum("vitalog/v1/claim/answer", w.network[:], q.Digest[:], body))
+		out, root, err := q.OpenAnswered(reply, w.genesis, 1, reseal(t, reply, "vitalog/v1/claim/answer", aad, plain))
+		if err != nil {
+			return
+		}
+		again, err := q.Answered(w.network, w.signers[1], out, root)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, raw(t, reply, "vitalog/v1/claim/answer", aad, again), plain)
+	})
+}
+
+func FuzzLocks(f *testing.F) {
+	w := newWorld()
+	b, err := w.locks().Sign(w.labs.Owner, w.network, 1)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(unsigned(b))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		b := sign(body, w.labs.Owner, wire.Sum("vitalog/v1/claim/locks", w.network[:], []byte{0, 1}, body))
+		l, err := grant.DecodeLocks(b, w.network, 1, w.owners)
+		if err != nil {
+			return
+		}
+		again, err := l.Sign(w.labs.Owner, w.network, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, again, b)
+	})
+}
+
+func FuzzGiven(f *testing.F) {
+	f.Add(grant.EncodeGiven([][]byte{[]byte("lock"), nil}), 2)
+	f.Fuzz(func(t *testing.T, b []byte, n int) {
+		if n < 0 || n > grant.MaxLocks {
+			return
+		}
+		if locks, err := grant.DecodeGiven(b, n); err == nil {
+			same(t, grant.EncodeGiven(locks), b)
+		}
+	})
+}

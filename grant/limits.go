@@ -13,6 +13,8 @@ const (
 	MaxSeeds         = 4096 // epochs in one grant message
 	MaxIntroductions = 32   // in one request: one per log
 	MaxFurther       = 4096 // accesses of one reading in an outbox
+	MaxLocks         = 100  // records in one Locks
+	MaxLock          = 4096 // of one owner lock
 
 	padTo = 512 // sealed plaintexts are padded to a multiple of this
 )

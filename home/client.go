@@ -244,4 +244,14 @@ func (c *Client) Introduce(ctx context.Context, member int, log key.Log, purpose
 	return grant.DecodeIntroduction(answer)
 }
 
+// Claim has a custodian answer a claim.
+func (c *Client) Claim(ctx context.Context, member int, sealed []byte) ([]byte, error) {
+	return c.call(ctx, "claim", append(binary.BigEndian.AppendUint16(nil, uint16(member)), sealed...))
+}
+
+// OwnerLocks has a member make owner locks; whoever asks holds them against the headers.
+func (c *Client) OwnerLocks(ctx context.Context, member int, asked []byte) ([]byte, error) {
+	return c.call(ctx, "owner-locks", append(binary.BigEndian.AppendUint16(nil, uint16(member)), asked...))
+}
+
 func hash(b []byte) wire.Hash { return sha256.Sum256(b) }

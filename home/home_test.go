@@ -79,6 +79,16 @@ func TestTheServiceStoresServesAndBoundsWhatStrangersPut(t *testing.T) {
 		t.Errorf("an unknown purpose: %v", err)
 	}
 
+	// What is asked of a member that isn't there, or doesn't read, is refused before anybody is asked.
+	for name, ask := range map[string]func(context.Context, int, []byte) ([]byte, error){"claim": c.Claim, "owner locks": c.OwnerLocks} {
+		if _, err := ask(ctx, 7, []byte("sealed")); !errors.Is(err, exchange.ErrNotShared) {
+			t.Errorf("%s of a member that isn't there: %v", name, err)
+		}
+		if _, err := ask(ctx, 0, []byte("noise")); !errors.Is(err, exchange.ErrInvalid) {
+			t.Errorf("%s that doesn't read: %v", name, err)
+		}
+	}
+
 	// More than a minute's bytes, even if a minute begins meanwhile.
 	large := make([]byte, 60<<20)
 	for i := range 10 {

@@ -9,6 +9,7 @@ import (
 // What a member does in a minute for all those together who come to it: nobody has an account.
 const (
 	ticketsPerMinute = 1200      // logs and posts that it admits. An enrolment takes one per section
+	claimsPerMinute  = 600       // and lists of owner locks, each of which has a member read
 	bytesPerMinute   = 256 << 20 // of bodies that it takes, and so of blobs and records that it stores
 )
 

@@ -55,7 +55,7 @@ func TestThePatientsAppWorksOnARunningNetwork(t *testing.T) {
 	t.Cleanup(desk.Close)
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	c := exec.CommandContext(ctx, program, "node_modules/vitest/vitest.mjs", "run", "src/vault/network.test.ts")
+	c := exec.CommandContext(ctx, program, "node_modules/vitest/vitest.mjs", "run", "--no-file-parallelism", "src/vault/network.test.ts", "src/vault/claim.network.test.ts")
 	c.Dir = web
 	c.Env = append(os.Environ(), "VITALOG_HOME="+h.Nodes[0].Config.URL(), "VITALOG_HOSPITAL="+desk.URL)
 	var said bytes.Buffer
@@ -92,6 +92,8 @@ func (h *hospital) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			said, err = h.attach(r.Context(), ask.Chart)
 		case "/verify":
 			said, err = h.verify(ask.Export)
+		case "/custody":
+			said, err = h.custody(r.Context())
 		case "/read":
 			said, err = h.read(r.Context(), ask.Chart)
 		}
@@ -141,6 +143,25 @@ func (h *hospital) write(ctx context.Context, chart string) (any, error) {
 		return nil, err
 	}
 	return map[string]uint64{"entry": at[0].Entry, "block": at[0].Block}, nil
+}
+
+// custody takes a patient into custody, with records, and makes a card.
+func (h *hospital) custody(ctx context.Context) (any, error) {
+	m := h.Nodes[1].Member
+	chart, err := m.Enrol(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for range 2 {
+		if _, err := h.write(ctx, chart); err != nil {
+			return nil, err
+		}
+	}
+	card, err := m.IssueCard(chart)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]string{"chart": chart, "card": card.Code()}, nil
 }
 
 // attach publishes bytes as a small attachment and as a large one.

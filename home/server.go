@@ -20,6 +20,7 @@ type Server struct {
 	mux  *http.ServeMux
 
 	tickets, bytes budget
+	claims         budget
 	room           chan struct{} // calls under way that may ask other members
 	streams        chan struct{} // those who follow their logs
 
@@ -29,7 +30,7 @@ type Server struct {
 
 // NewServer offers home under Prefix.
 func NewServer(home exchange.Home, log *slog.Logger) *Server {
-	s := &Server{home: home, log: log, mux: http.NewServeMux(), tickets: budget{limit: ticketsPerMinute}, bytes: budget{limit: bytesPerMinute}, room: make(chan struct{}, atOnce),
+	s := &Server{home: home, log: log, mux: http.NewServeMux(), tickets: budget{limit: ticketsPerMinute}, bytes: budget{limit: bytesPerMinute}, claims: budget{limit: claimsPerMinute}, room: make(chan struct{}, atOnce),
 		streams: make(chan struct{}, maxStreams), closed: make(chan struct{})}
 	network := home.Genesis().Network()
 	s.mux.HandleFunc("GET "+Prefix+"genesis", func(w http.ResponseWriter, _ *http.Request) { sendGenesis(w, home.Genesis(), home.Issuer()) })
@@ -165,6 +166,8 @@ func NewServer(home exchange.Home, log *slog.Logger) *Server {
 		}
 		return i.Encode(), nil
 	}))
+	s.handle("claim", maxClaim, s.outward(s.claim(home.Claim)))
+	s.handle("owner-locks", maxClaim, s.outward(s.claim(home.OwnerLocks)))
 	s.mux.HandleFunc("POST "+Prefix+"follow", s.follow)
 	return s
 }

@@ -47,7 +47,7 @@ func (p *Patient) CreateDevice(path string, passphrase []byte, name string, s se
 	}
 	d := &Device{network: p.network, name: name, section: s, log: p.Log(s), seed: p.deviceSeed(s, name), home: home, member: member}
 	if !custodial {
-		d.owner = p.section(s).Private.Exchange()
+		d.owner = p.section(s).private.Exchange()
 	}
 	l, err := newLock(deviceMagic, passphrase)
 	if err != nil {

@@ -10,7 +10,14 @@ import (
 // ChartID is the logical id of the patient's Patient resource, the same at every reader and after every recovery. It is a UUID of
 // version 8 derived from the root, so it tells nothing and leads nowhere.
 func (p *Patient) ChartID() string {
-	secret := p.root.Reveal()
+	if p.claim != nil {
+		return p.claim.Chart()
+	}
+	return chartOf(p.root)
+}
+
+func chartOf(root *key.Root) string {
+	secret := root.Reveal()
 	defer clear(secret[:])
 	b := key.Derive(secret[:], "vitalog/v1/chart", nil)
 	b[6] = b[6]&0x0f | 0x80

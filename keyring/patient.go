@@ -21,10 +21,30 @@ type Patient struct {
 	_       [0]func()
 	network key.Network
 	root    *key.Root
+	claim   *Claim // nil: no chart was claimed
 
 	mu   sync.Mutex // of keys
-	keys map[section.Section]*key.SectionKeys
+	keys map[section.Section]*sectionKeys
 }
+
+// sectionKeys are the keys of one log: the root's own, or those of a log that was taken over.
+type sectionKeys struct {
+	*key.SectionKeys
+	log     key.Log
+	salt    [32]byte
+	private key.Opener
+	old     *key.SectionKeys // before the claim; nil: there was none
+	until   uint32           // its last epoch
+}
+
+func (k *sectionKeys) of(epoch uint32) *key.SectionKeys {
+	if k.old != nil && epoch <= k.until {
+		return k.old
+	}
+	return k.SectionKeys
+}
+
+func (k *sectionKeys) readerSeed(epoch uint32) [32]byte { return k.of(epoch).ReaderSeed(epoch) }
 
 // NewPatient draws the root of a patient whom the member enrols. wrapped is the root sealed to this ring: the custodian keeps it until
 // the patient claims the chart.
@@ -79,39 +99,39 @@ func (r *Ring) patient(root *key.Root) (*Patient, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Patient{network: network, root: root, keys: map[section.Section]*key.SectionKeys{}}, nil
+	return &Patient{network: network, root: root, keys: map[section.Section]*sectionKeys{}}, nil
 }
 
 // Log is the id of the section's log.
-func (p *Patient) Log(s section.Section) key.Log { return p.section(s).Log(p.network) }
+func (p *Patient) Log(s section.Section) key.Log { return p.section(s).log }
 
 // Salt is what the log's id is made with, next to the owner key.
-func (p *Patient) Salt(s section.Section) [32]byte { return p.section(s).Salt }
+func (p *Patient) Salt(s section.Section) [32]byte { return p.section(s).salt }
 
 // Owner signs for the owner of the section's log.
 func (p *Patient) Owner(s section.Section) key.Signer { return p.section(s).Owner }
 
 // Private opens what is sealed to the owner: owner locks, access details, posts.
-func (p *Patient) Private(s section.Section) key.Opener { return p.section(s).Private }
+func (p *Patient) Private(s section.Section) key.Opener { return p.section(s).private }
 
 // ReaderPublic is the public half of the epoch's reader key: what writers seal to.
 func (p *Patient) ReaderPublic(s section.Section, epoch uint32) *key.Exchange {
-	return p.section(s).Reader(epoch).Exchange()
+	return p.section(s).of(epoch).Reader(epoch).Exchange()
 }
 
 // Reader is the epoch's reader key, with which a custodian reads like every grantee: through a release.
 func (p *Patient) Reader(s section.Section, epoch uint32) key.Opener {
-	return p.section(s).Reader(epoch)
+	return p.section(s).of(epoch).Reader(epoch)
 }
 
 // GrantMessage completes m with network, log, section and the owner's exchange key, adds the reader seeds of the epochs, ascending, and
 // seals it to the grantee.
 func (p *Patient) GrantMessage(s section.Section, epochs []uint32, to *key.Exchange, m grant.Message) ([]byte, error) {
 	k := p.section(s)
-	m.Network, m.Log, m.Section, m.Owner = p.network, k.Log(p.network), s, *k.Private.Exchange()
+	m.Network, m.Log, m.Section, m.Owner = p.network, k.log, s, *k.private.Exchange()
 	seeds := make([]grant.Seed, len(epochs))
 	for i, e := range epochs {
-		seeds[i] = grant.NewSeed(e, k.ReaderSeed(e))
+		seeds[i] = grant.NewSeed(e, k.readerSeed(e))
 	}
 	return m.Seal(to, seeds)
 }
@@ -142,14 +162,20 @@ func rootOf(words string) (*key.Root, error) {
 	return key.RootFrom([32]byte(b[:32])), nil // the last byte is the checksum
 }
 
-func (p *Patient) section(s section.Section) *key.SectionKeys {
+func (p *Patient) section(s section.Section) *sectionKeys {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	k := p.keys[s]
-	if k == nil {
-		k = p.root.Section(uint8(s))
-		p.keys[s] = k
+	switch {
+	case k != nil:
+		return k
+	case p.claim != nil && s != section.Index:
+		k = p.claimed(s)
+	default:
+		own := p.root.Section(uint8(s))
+		k = &sectionKeys{SectionKeys: own, log: own.Log(p.network), salt: own.Salt, private: own.Private}
 	}
+	p.keys[s] = k
 	return k
 }
 

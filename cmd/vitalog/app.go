@@ -61,6 +61,7 @@ type app struct {
 	dir     string
 	config  appConfig
 	genesis *op.Genesis
+	ring    *keyring.Ring
 	keys    *keyring.Patient
 	home    *home.Client
 }
@@ -82,16 +83,27 @@ func (p *program) patient() (*app, error) {
 	if err != nil {
 		return nil, err
 	}
-	ring, err := keyring.Open(filepath.Join(dir, node.KeyringFile), passphrase)
+	if a.ring, err = keyring.Open(filepath.Join(dir, node.KeyringFile), passphrase); err != nil {
+		return nil, err
+	}
+	return a, a.connect()
+}
+
+// connect has the keys, those of a claimed chart if there is one, work by way of the home member.
+func (a *app) connect() (err error) {
+	if a.keys, err = a.ring.Own(); err != nil {
+		return err
+	}
+	c, err := a.loadClaim()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if a.keys, err = ring.Own(); err != nil {
-		return nil, err
+	if c != nil {
+		a.keys = a.keys.With(c)
 	}
-	a.home = home.Dial(config.Home, a.genesis, config.Member, http.DefaultClient)
+	a.home = home.Dial(a.config.Home, a.genesis, a.config.Member, http.DefaultClient)
 	a.Patient = exchange.NewPatient(a.home, a.keys)
-	return a, nil
+	return nil
 }
 
 // asPatient runs what waits for the network with the app that --app means.

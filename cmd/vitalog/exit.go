@@ -73,7 +73,7 @@ func exitCode(err error) int {
 		return exitOK
 	case errors.As(err, &misuse):
 		return exitUsage
-	case errors.As(err, &refused), is(errRefused):
+	case errors.As(err, &refused), is(errRefused, exchange.ErrCardNotGood, exchange.ErrCardUsed, exchange.ErrCardLater, exchange.ErrClaimedOther):
 		return exitRefused
 	case is(exchange.ErrNotShared):
 		return exitNotShared

@@ -14,7 +14,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"vitalog/exchange"
 	"vitalog/home"
 	"vitalog/keyring"
 	"vitalog/node"
@@ -108,56 +107,22 @@ func (p *program) makeApp(ctx context.Context, address, words string, enrol bool
 	return p.makeAppWith(ctx, address, words, passphrase, enrol)
 }
 
-// makeAppWith makes the directory. A crash before the last file leaves a directory that 'key new' refuses and 'key recover' can't harm:
-// the ring is never written over.
 func (p *program) makeAppWith(ctx context.Context, address, words string, passphrase []byte, enrol bool) error {
-	if p.app == "" || address == "" {
-		return misused("--app and --home are needed: where the keys go, and the member through which they reach the network")
-	}
-	g, member, err := home.Discover(ctx, address, http.DefaultClient)
+	a, err := p.newApp(ctx, address, words, passphrase)
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(p.app, 0o700); err != nil {
-		return err
-	}
-	ring, err := keyring.CreatePatient(filepath.Join(p.app, node.KeyringFile), passphrase, words)
-	if errors.Is(err, keyring.ErrExists) {
-		return advise(err, "choose another --app; these keys may be the only way to somebody's record")
-	}
-	if err != nil {
-		return err
-	}
-	if err := ring.Join(g.Network()); err != nil {
-		return err
-	}
-	raw, err := json.MarshalIndent(g, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(p.app, node.GenesisFile), append(raw, '\n'), 0o644); err != nil {
-		return err
-	}
-	c := appConfig{Format: appFormat, Home: strings.TrimSuffix(address, "/"), Member: member}
-	if p.passphraseFile != "" {
-		if c.PassphraseFile, err = filepath.Abs(p.passphraseFile); err != nil {
-			return err
+	if words != "" {
+		if err := a.findClaim(ctx); err != nil {
+			return advise(err, "the keys are there; find the chart with: vitalog claim --app %s", p.app)
 		}
 	}
-	if err := c.save(p.app); err != nil {
-		return err
-	}
-	keys, err := ring.Own()
-	if err != nil {
-		return err
-	}
-	patient := exchange.NewPatient(home.Dial(c.Home, g, member, http.DefaultClient), keys)
 	if enrol {
-		if err := patient.Enrol(ctx); err != nil {
+		if err := a.Enrol(ctx); err != nil {
 			return advise(err, "vitalog key enrol --app %s", p.app)
 		}
 	}
-	p.print("card     %v\nchart    %s\nnetwork  %v\nhome     %s (%s)", patient.Handle(), patient.ChartID(), g.Network(), g.Members[member].Name, c.Home)
+	p.print("card     %v\nchart    %s\nnetwork  %v\nhome     %s (%s)", a.Handle(), a.ChartID(), a.genesis.Network(), a.organisation(a.config.Member), a.config.Home)
 	p.say("the genesis came from the home member: hold the network's id against what another member publishes")
 	switch {
 	case words != "":
@@ -168,6 +133,48 @@ func (p *program) makeAppWith(ctx context.Context, address, words string, passph
 		p.say("next: vitalog key words --app %s, on paper", p.app)
 	}
 	return nil
+}
+
+// newApp makes the directory. A crash before the last file leaves a directory that 'key new' refuses and 'key recover' can't harm:
+// the ring is never written over.
+func (p *program) newApp(ctx context.Context, address, words string, passphrase []byte) (*app, error) {
+	if p.app == "" || address == "" {
+		return nil, misused("--app and --home are needed: where the keys go, and the member through which they reach the network")
+	}
+	g, member, err := home.Discover(ctx, address, http.DefaultClient)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(p.app, 0o700); err != nil {
+		return nil, err
+	}
+	ring, err := keyring.CreatePatient(filepath.Join(p.app, node.KeyringFile), passphrase, words)
+	if errors.Is(err, keyring.ErrExists) {
+		return nil, advise(err, "choose another --app; these keys may be the only way to somebody's record")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := ring.Join(g.Network()); err != nil {
+		return nil, err
+	}
+	raw, err := json.MarshalIndent(g, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(filepath.Join(p.app, node.GenesisFile), append(raw, '\n'), 0o644); err != nil {
+		return nil, err
+	}
+	a := &app{p: p, dir: p.app, genesis: g, ring: ring, config: appConfig{Format: appFormat, Home: strings.TrimSuffix(address, "/"), Member: member}}
+	if p.passphraseFile != "" {
+		if a.config.PassphraseFile, err = filepath.Abs(p.passphraseFile); err != nil {
+			return nil, err
+		}
+	}
+	if err := a.config.save(p.app); err != nil {
+		return nil, err
+	}
+	return a, a.connect()
 }
 
 func (p *program) keyEnrolCommand() *cobra.Command {

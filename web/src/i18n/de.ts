@@ -35,6 +35,7 @@ export const de: Dictionary = {
       "Alles wird versiegelt, bevor es ein Gerät verlässt. Nur Sie entscheiden, wer es lesen darf, und Sie sehen jedes Mal, wenn es jemand tut.",
     fresh: "Meine Akte anlegen",
     recover: "Ich habe 24 Wörter",
+    card: "Ich habe eine Übergabekarte",
     network: "Netz {name}, betrieben von {members}.",
     members: plural("{n} Organisation", "{n} Organisationen"),
     unreachable: "Das Netz antwortet nicht",
@@ -52,6 +53,22 @@ export const de: Dictionary = {
     words: "Die 24 Wörter",
     wordsHint: "In ihrer Reihenfolge, durch Leerzeichen getrennt.",
     wordsOpen: "Meine Akte öffnen",
+
+    claimTitle: "Geben Sie Ihre Übergabekarte ein",
+    claimWhy:
+      "Ein Krankenhaus, das eine Akte für Sie führt, hat Ihnen eine Karte gegeben. Mit ihr treten Ihre eigenen Schlüssel an die Stelle der seinen.",
+    claimCode: "Der Code auf der Karte",
+    claimHint:
+      "16 Gruppen zu vier Zeichen. Groß- und Kleinschreibung, Leerzeichen und Bindestriche sind gleichgültig. Auch der Link des QR-Codes gilt.",
+    claimDo: "Die Akte zu meiner machen",
+    claimScan: "QR-Code scannen",
+    claimScanning: "Halten Sie den QR-Code der Karte vor die Kamera",
+    claimNoCamera: "Die Kamera lässt sich nicht benutzen. Tippen Sie den Code.",
+    claimInstead: "Ich habe keine Karte: eine leere Akte anlegen",
+    claimGoing: "Ihre Akte wird übergeben",
+    claimGoingWhy: "Bei vielen Einträgen dauert das einige Minuten. Sie können die App schließen: Es geht weiter, wo es war.",
+    claimDone:
+      "Die Akte gehört Ihnen: {opens} von {records} früheren Einträgen öffnen sich mit Ihren Schlüsseln. Das Krankenhaus liest weiter wie bisher; unter Teilen können Sie es beenden.",
 
     kitTitle: "Sichern Sie Ihr Notfallblatt",
     kitWhy:
@@ -71,6 +88,8 @@ export const de: Dictionary = {
       logs: "Protokolle werden geholt",
       records: "Einträge werden geöffnet",
       enrolling: "Protokolle werden angelegt",
+      claiming: "Das Krankenhaus wird gefragt",
+      locks: "Die Einträge bekommen Ihr eigenes Schloss",
       sealing: "Versiegeln",
       submitting: "In das Hauptbuch schreiben",
       proving: "Beweise werden geprüft",
@@ -105,6 +124,16 @@ export const de: Dictionary = {
     "other-network": "Unter dieser Adresse ist ein anderes Netz als das Ihrer Schlüssel. Nichts wurde geöffnet.",
     altered:
       "Die Antwort passt nicht zu dem, was die Mitglieder unterschrieben haben: Jemand verbirgt oder verändert Daten. Nichts davon wird gezeigt.",
+    card: "Das ist nicht der Code einer Übergabekarte. Prüfen Sie jede Gruppe: 0 und O, 1 und I sehen gleich aus, und es sind 64 Zeichen.",
+    "card-version": "Diese Karte stammt von einer neueren Version. Laden Sie die App neu und versuchen Sie es noch einmal.",
+    "card-network": "Diese Karte gehört zu einem anderen Netz. Öffnen Sie die App unter der Adresse des Krankenhauses, das sie Ihnen gab.",
+    "card-not-good":
+      "Diese Karte öffnet nichts. Ein Zeichen ist falsch, oder das Krankenhaus hat eine neuere Karte ausgestellt. Bleibt es dabei, bitten Sie um eine neue.",
+    "card-used":
+      "Diese Karte wurde schon mit anderen Schlüsseln benutzt. Waren Sie das, nehmen Sie die 24 Wörter von damals. Wenn nicht, rufen Sie sofort das Krankenhaus an.",
+    "card-later": "Es gab zu viele falsche Codes. Versuchen Sie es in einer Stunde noch einmal.",
+    "claimed-other": "Jemand anderes hat einen Teil dieser Akte übernommen. Rufen Sie sofort das Krankenhaus an.",
+    "no-lock": "Dieser Eintrag hat noch kein Schloss von Ihnen. Bitten Sie noch einmal um die Schlösser.",
     damaged: "Was in diesem Browser liegt, ist nicht mehr lesbar. Ihre 24 Wörter bringen die Akte zurück.",
     internal: "In der App ist etwas schiefgegangen. Laden Sie die Seite neu und versuchen Sie es noch einmal.",
   },
@@ -148,6 +177,7 @@ export const de: Dictionary = {
     problems: "Ließ sich nicht öffnen",
     problemsWhy:
       "Diese Einträge stehen im Hauptbuch, aber was dafür zurückkam, lässt sich nicht öffnen. Jeder scheitert für sich; die anderen sind nicht betroffen.",
+    problemsLocks: "Um die fehlenden Schlösser bitten",
     problem: {
       missing: "Der versiegelte Inhalt fehlt",
       altered: "Verändert: passt nicht zu dem, was unterschrieben wurde",

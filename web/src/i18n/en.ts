@@ -33,6 +33,7 @@ export const en = {
     intro: "Everything is sealed before it leaves a device. Only you decide who can read it, and you see every time somebody does.",
     fresh: "Create my record",
     recover: "I have 24 words",
+    card: "I have a claim card",
     network: "Network {name}, run by {members}.",
     members: plural("{n} organisation", "{n} organisations"),
     unreachable: "The network doesn’t answer",
@@ -50,6 +51,20 @@ export const en = {
     words: "The 24 words",
     wordsHint: "In their order, with spaces between them.",
     wordsOpen: "Open my record",
+
+    claimTitle: "Enter your claim card",
+    claimWhy: "A hospital that kept a record for you gave you a card. With it your own keys take the place of the hospital’s.",
+    claimCode: "The code on the card",
+    claimHint: "16 groups of four characters. Capitals, spaces and hyphens don’t matter. The link of the QR code works too.",
+    claimDo: "Make the record mine",
+    claimScan: "Scan the QR code",
+    claimScanning: "Hold the card’s QR code in front of the camera",
+    claimNoCamera: "The camera can’t be used. Type the code.",
+    claimInstead: "I have no card: create an empty record",
+    claimGoing: "Your record is being handed over",
+    claimGoingWhy: "With many records this takes some minutes. You may close the app: it goes on where it was.",
+    claimDone:
+      "Your record is yours: {opens} of {records} earlier records open with your keys. The hospital reads on as before; see Sharing to stop it.",
 
     kitTitle: "Save your recovery kit",
     kitWhy:
@@ -69,6 +84,8 @@ export const en = {
       logs: "Fetching logs",
       records: "Opening records",
       enrolling: "Making logs",
+      claiming: "Asking the hospital",
+      locks: "Getting your own locks for the records",
       sealing: "Sealing",
       submitting: "Writing to the ledger",
       proving: "Checking the proofs",
@@ -102,6 +119,16 @@ export const en = {
     invalid: "That can’t be done like this. Check what you entered.",
     "other-network": "This address shows another network than the one your keys are for. Nothing was opened.",
     altered: "What came back doesn’t match what the members signed: somebody hides or alters data. Nothing of it is shown.",
+    card: "This is not the code of a claim card. Check each group: 0 and O, 1 and I are alike, and there are 64 characters.",
+    "card-version": "This card was made by a newer version. Reload the app, and try again.",
+    "card-network": "This card is of another network. Open the app at the address of the hospital that gave it to you.",
+    "card-not-good":
+      "This card opens nothing. A character is wrong, or the hospital has made a newer card. If it stays so, ask for a new one.",
+    "card-used":
+      "This card was used already with other keys. If that was you, use the 24 words of then. If not, call the hospital at once.",
+    "card-later": "There were too many wrong codes. Try again in an hour.",
+    "claimed-other": "Somebody else has taken over a part of this record. Call the hospital at once.",
+    "no-lock": "This record has no lock of yours yet. Ask for the locks again.",
     damaged: "What is kept in this browser can’t be read any more. Your 24 words bring your record back.",
     internal: "Something went wrong in the app. Reload the page and try again.",
   },
@@ -145,6 +172,7 @@ export const en = {
     problems: "Couldn’t be opened",
     problemsWhy:
       "These records stand on the ledger, but what came back for them doesn’t open. Each fails alone; the others are not touched.",
+    problemsLocks: "Ask for the missing locks",
     problem: {
       missing: "The sealed content is missing",
       altered: "Altered: it doesn’t match what was signed",

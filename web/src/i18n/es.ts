@@ -34,6 +34,7 @@ export const es: Dictionary = {
     intro: "Todo se sella antes de salir de un dispositivo. Solo usted decide quién puede leerlo, y ve cada vez que alguien lo hace.",
     fresh: "Crear mi historia",
     recover: "Tengo 24 palabras",
+    card: "Tengo una tarjeta de traspaso",
     network: "Red {name}, de {members}.",
     members: plural("{n} organización", "{n} organizaciones"),
     unreachable: "La red no responde",
@@ -51,6 +52,22 @@ export const es: Dictionary = {
     words: "Las 24 palabras",
     wordsHint: "En su orden, separadas por espacios.",
     wordsOpen: "Abrir mi historia",
+
+    claimTitle: "Introduzca su tarjeta de traspaso",
+    claimWhy:
+      "Un hospital que guardaba una historia para usted le dio una tarjeta. Con ella, sus propias claves ocupan el lugar de las del hospital.",
+    claimCode: "El código de la tarjeta",
+    claimHint:
+      "16 grupos de cuatro caracteres. No importan las mayúsculas, los espacios ni los guiones. También sirve el enlace del código QR.",
+    claimDo: "Hacer mía la historia",
+    claimScan: "Escanear el código QR",
+    claimScanning: "Ponga el código QR de la tarjeta ante la cámara",
+    claimNoCamera: "No se puede usar la cámara. Escriba el código.",
+    claimInstead: "No tengo tarjeta: crear una historia vacía",
+    claimGoing: "Su historia se está traspasando",
+    claimGoingWhy: "Con muchas entradas tarda unos minutos. Puede cerrar la aplicación: continúa donde estaba.",
+    claimDone:
+      "La historia es suya: {opens} de {records} entradas anteriores se abren con sus claves. El hospital sigue leyendo como antes; en Compartir puede pararlo.",
 
     kitTitle: "Guarde su hoja de recuperación",
     kitWhy:
@@ -70,6 +87,8 @@ export const es: Dictionary = {
       logs: "Trayendo registros",
       records: "Abriendo entradas",
       enrolling: "Creando registros",
+      claiming: "Preguntando al hospital",
+      locks: "Poniendo su propio cierre a las entradas",
       sealing: "Sellando",
       submitting: "Escribiendo en el libro",
       proving: "Comprobando las pruebas",
@@ -103,6 +122,16 @@ export const es: Dictionary = {
     invalid: "Así no se puede. Revise lo que escribió.",
     "other-network": "Esta dirección muestra otra red que la de sus claves. No se abrió nada.",
     altered: "Lo recibido no coincide con lo que firmaron los miembros: alguien oculta o altera datos. No se muestra nada de ello.",
+    card: "Este no es el código de una tarjeta de traspaso. Revise cada grupo: 0 y O, 1 e I se parecen, y son 64 caracteres.",
+    "card-version": "Esta tarjeta es de una versión más nueva. Recargue la aplicación e inténtelo otra vez.",
+    "card-network": "Esta tarjeta es de otra red. Abra la aplicación en la dirección del hospital que se la dio.",
+    "card-not-good":
+      "Esta tarjeta no abre nada. Hay un carácter equivocado, o el hospital hizo una tarjeta más nueva. Si sigue así, pida otra.",
+    "card-used":
+      "Esta tarjeta ya se usó con otras claves. Si fue usted, use las 24 palabras de entonces. Si no, llame al hospital enseguida.",
+    "card-later": "Hubo demasiados códigos equivocados. Inténtelo dentro de una hora.",
+    "claimed-other": "Otra persona se ha quedado con una parte de esta historia. Llame al hospital enseguida.",
+    "no-lock": "Esta entrada aún no tiene un cierre suyo. Pida los cierres otra vez.",
     damaged: "Lo que hay en este navegador ya no se puede leer. Sus 24 palabras recuperan su historia.",
     internal: "Algo falló en la aplicación. Recargue la página e inténtelo otra vez.",
   },
@@ -145,6 +174,7 @@ export const es: Dictionary = {
     moreIn: plural("{n} más", "{n} más"),
     problems: "No se pudo abrir",
     problemsWhy: "Estos registros están en el libro, pero lo recibido no se abre. Cada uno falla solo; los demás no se ven afectados.",
+    problemsLocks: "Pedir los cierres que faltan",
     problem: {
       missing: "Falta el contenido sellado",
       altered: "Alterado: no coincide con lo firmado",

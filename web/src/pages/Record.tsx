@@ -1,7 +1,7 @@
 /** The record as it happened, with search and filters on this device. */
 import { signal } from "@preact/signals";
 import { useMemo, useState } from "preact/hooks";
-import { chart, items } from "../app/store.ts";
+import { chart, explain, items, refresh, state, tell, vault } from "../app/store.ts";
 import { type Item, type Kind, kinds } from "../fhir/item.ts";
 import { type Filter, type Group, timeline } from "../fhir/timeline.ts";
 import { count, fill, time, words } from "../i18n/index.ts";
@@ -171,6 +171,16 @@ export function ItemRow({ item: i }: { item: Item }) {
   );
 }
 
+/** Records of the time before the claim that have no lock of the patient's yet: they are asked for again. */
+function Locks() {
+  const ask = () =>
+    vault
+      .claim({})
+      .then(() => refresh(false, true))
+      .catch((e: unknown) => tell(explain(e), true));
+  return <Button onClick={() => void ask()}>{words.value.record.problemsLocks}</Button>;
+}
+
 function Problems() {
   const w = words.value.record;
   const all = chart.value?.problems ?? [];
@@ -178,6 +188,7 @@ function Problems() {
   return (
     <Part title={w.problems}>
       <p class="quiet">{w.problemsWhy}</p>
+      {state.value?.claim !== "none" && all.some((p) => p.why === "not-for-owner") && <Locks />}
       <ul class="card rows">
         {all.map((p) => (
           <li class="row" key={`${p.log}/${p.entry}`}>

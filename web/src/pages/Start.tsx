@@ -1,4 +1,4 @@
-/** Before a record is open: new, recovered from 24 words, unlock, recovery kit, and the first writing to the ledger. */
+/** Before a record is open: new, claimed with a card, recovered from 24 words, unlock, recovery kit, and the first writing to the ledger. */
 
 import { useEffect, useState } from "preact/hooks";
 import { explain, network, progress, refresh, settle, state, vault } from "../app/store.ts";
@@ -7,11 +7,12 @@ import { Heading } from "../ui/Heading.tsx";
 import { Icon } from "../ui/Icon.tsx";
 import { Button, Passphrase } from "../ui/parts.tsx";
 import type { State } from "../vault/api.ts";
+import { Claim } from "./start/Claim.tsx";
 import { Form, Steps } from "./start/Form.tsx";
 import { Kit } from "./start/Kit.tsx";
 import { Unlock } from "./start/Unlock.tsx";
 
-type Step = "welcome" | "fresh" | "recover";
+type Step = "welcome" | "fresh" | "recover" | "card";
 
 export function Start({ unreachable, retry }: { unreachable: string; retry(): void }) {
   const [step, setStep] = useState<Step>("welcome");
@@ -19,8 +20,9 @@ export function Start({ unreachable, retry }: { unreachable: string; retry(): vo
   if (!s) return unreachable ? <Unreachable why={unreachable} retry={retry} /> : <Steps title={words.value.common.working} />;
   if (s.phase === "locked") return <Unlock />;
   if (s.phase === "open" && !s.kitSaved) return <Kit saved={(next) => void settle(next)} />;
+  if (s.phase === "open" && s.claim !== "none") return <Claim going={s.claim === "going"} />;
   if (s.phase === "open") return <Enrol />;
-  if (step === "fresh") return <Fresh back={() => setStep("welcome")} />;
+  if (step === "fresh" || step === "card") return <Fresh claim={step === "card"} back={() => setStep("welcome")} />;
   if (step === "recover") return <Recover back={() => setStep("welcome")} />;
   return <Welcome pick={setStep} />;
 }
@@ -37,6 +39,7 @@ function Welcome({ pick }: { pick(s: Step): void }) {
         <Button tone="main" onClick={() => pick("fresh")}>
           {w.fresh}
         </Button>
+        <Button onClick={() => pick("card")}>{w.card}</Button>
         <Button onClick={() => pick("recover")}>{w.recover}</Button>
       </div>
       {n && (
@@ -79,7 +82,7 @@ export function useAttempt(): [string, boolean, (act: () => Promise<State>) => v
   return [error, busy, attempt];
 }
 
-function Fresh({ back }: { back(): void }) {
+function Fresh({ claim, back }: { claim: boolean; back(): void }) {
   const w = words.value.start;
   const [pass, setPass] = useState("");
   const [error, busy, attempt] = useAttempt();
@@ -88,7 +91,7 @@ function Fresh({ back }: { back(): void }) {
       title={w.passTitle}
       why={w.passWhy}
       back={back}
-      submit={() => attempt(() => vault.create({ passphrase: pass }))}
+      submit={() => attempt(() => vault.create({ passphrase: pass, claim }))}
       act={w.passMake}
       busy={busy}
     >

@@ -17,6 +17,7 @@ import type {
   Begin,
   Card,
   Chart,
+  Claimed,
   Final,
   Grant,
   Network,
@@ -50,6 +51,14 @@ export type Failure =
   | "invalid" // the caller's mistake
   | "other-network" // the home member shows another genesis than the pinned one
   | "altered" // an answer does not follow from what the validators signed: somebody hides or alters
+  | "card" // no claim card: a character is missing or wrong
+  | "card-version" // a card that a newer program made
+  | "card-network" // a card of another network, or of a member that it doesn't have
+  | "card-not-good" // the code opens nothing at the custodian: wrong, or a newer card was made
+  | "card-used" // somebody came with it before, with other keys
+  | "card-later" // too many wrong codes within the hour
+  | "claimed-other" // somebody else has taken over a part of the chart
+  | "no-lock" // a record of the custody's time that the patient's keys don't open yet
   | "damaged" // what is kept in this browser doesn't read: recover with the words
   | "internal";
 
@@ -63,8 +72,8 @@ export interface Vault {
   /** Pins the network: afterwards every answer is held against this genesis. */
   begin(o: Begin): Promise<Network>;
 
-  /** Draws a root and keeps it sealed. The vault is open afterwards. */
-  create(o: { passphrase: string }): Promise<State>;
+  /** Draws a root and keeps it sealed. The vault is open afterwards; `claim` says that a card comes next. */
+  create(o: { passphrase: string; claim?: boolean }): Promise<State>;
   /** Takes the root from 24 words: any case and spacing. */
   recover(o: { words: string; passphrase: string }): Promise<State>;
   /** The 24 words, for the recovery kit. The passphrase is asked for again, unless the kit was never saved. */
@@ -73,6 +82,11 @@ export interface Vault {
   confirmWords(o: { places: number[]; words: string[] }): Promise<boolean>;
   /** Makes the patient's logs on the ledger. It can be repeated. */
   enrol(): Promise<Final>;
+  /**
+   * Takes a chart over with a claim card: its code as typed, or the link of its QR code. It goes on where it broke off, and once state.claim is "going" the
+   * card is not needed.
+   */
+  claim(o: { card?: string }): Promise<Claimed>;
 
   unlock(o: { passphrase: string }): Promise<State>;
   unlockPasskey(o: { id: string; prf: Uint8Array }): Promise<State>;

@@ -41,6 +41,9 @@ export interface Home {
   records(log: Bytes, records: Bytes[]): Promise<{ header: Bytes; blob: Bytes }[]>;
   ticket(blinded: Bytes): Promise<Bytes>;
   introduce(member: number, log: Bytes, purpose: string): Promise<Bytes>;
+  /** What a custodian answers to a claim, and a member's owner locks (spec/claim.md). */
+  claim(member: number, sealed: Bytes): Promise<Bytes>;
+  ownerLocks(member: number, asked: Bytes): Promise<Bytes>;
   /** Events of logs that grow, as they come, until signal ends it. */
   follow(body: Bytes, signal: AbortSignal): Promise<ReadableStream<Uint8Array>>;
 }
@@ -163,6 +166,8 @@ export function homeOf(base: string, issuer: number, ask: Fetch): Home {
       return from === issuer ? signature : fail("altered", "a ticket of another member");
     },
     introduce: (member, log, purpose) => call("introduce", writer().u16(member).fixed(log).text(purpose).done()),
+    claim: (member, sealed) => call("claim", writer().u16(member).fixed(sealed).done()),
+    ownerLocks: (member, asked) => call("owner-locks", writer().u16(member).fixed(asked).done()),
     follow: async (body, signal) => (await post("follow", body, { signal })).body ?? fail("unreachable", "follow: no answer"),
   };
 }

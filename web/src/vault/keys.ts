@@ -3,7 +3,7 @@
  * stays with the browser as a secret that only derives.
  */
 
-import { type Bytes, hex, sha256 } from "./bytes.ts";
+import { type Bytes, hex, sha256, unhex } from "./bytes.ts";
 import { aes } from "./crypto/aes.ts";
 import { type Secret, secretOf } from "./crypto/derive.ts";
 import { type Signer, signerOf } from "./crypto/ed25519.ts";
@@ -38,6 +38,10 @@ export interface Patient {
   /** For what this browser keeps for itself (spec/browser.md). */
   local: CryptoKey;
   section(s: SectionName): Promise<SectionKeys>;
+  /** The keys that derive for a chart which is claimed from a custodian (spec/claim.md). */
+  claiming(chart: string): Promise<Patient>;
+  /** Of who claimed a chart: the last epoch of the custody's reader keys, by section. */
+  claimed: ReadonlyMap<SectionName, number> | null;
 }
 
 /** Takes over the root and overwrites it. `native: false` leaves the browser's key types out. */
@@ -46,6 +50,9 @@ export async function patientOf(network: Bytes, root: Bytes, native = true): Pro
   const sections = new Map<SectionName, Promise<SectionKeys>>();
   return {
     network,
+    claimed: null,
+    claiming: async (chart) =>
+      patientOf(network, await secret.derive("vitalog/v1/root/claim", unhex(chart.replaceAll("-", ""), 16)), native),
     local: await aes(await secret.derive("vitalog/v1/portal/local", new Uint8Array(0))),
     chart: uuid(await secret.derive("vitalog/v1/chart", new Uint8Array(0))),
     section: (s) => {

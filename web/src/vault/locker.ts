@@ -3,10 +3,12 @@
  * goes with the session.
  */
 
-import type { Notice, State, Vault } from "./api.ts";
+import type { ClaimState, Notice, State, Vault } from "./api.ts";
 import { type Bytes, hex, random, unhex, wipe } from "./bytes.ts";
 import { fail } from "./failure.ts";
+import { claimant, claimChart, findClaim } from "./flows/claimed.ts";
 import { enrol, isEnrolled } from "./flows/enrol.ts";
+import { readNotes } from "./flows/notes.ts";
 import { networkOf } from "./flows/party.ts";
 import type { Session } from "./flows/session.ts";
 import { restoreLogs, syncLogs } from "./flows/sync.ts";
@@ -33,12 +35,23 @@ interface Pinned {
 interface Settings {
   kitSaved: boolean;
   enrolled: boolean;
+  claim: ClaimState;
   autoLock: number;
 }
 
-const fresh: Settings = { kitSaved: false, enrolled: false, autoLock: 5 };
+const fresh: Settings = { kitSaved: false, enrolled: false, claim: "none", autoLock: 5 };
 
-type Keys = "create" | "recover" | "words" | "confirmWords" | "enrol" | "unlock" | "unlockPasskey" | "addPasskey" | "removePasskey";
+type Keys =
+  | "create"
+  | "recover"
+  | "words"
+  | "confirmWords"
+  | "enrol"
+  | "claim"
+  | "unlock"
+  | "unlockPasskey"
+  | "addPasskey"
+  | "removePasskey";
 
 export interface Locker {
   calls: Pick<Vault, "state" | "begin" | Keys | "changePassphrase" | "lock" | "setAutoLock" | "forget">;
@@ -66,7 +79,7 @@ export function lockerOf(env: Surroundings): Locker {
   const own = async (): Promise<Ring> => (await ring()) ?? fail("no-patient", "nothing is kept in this browser");
 
   const state = async (): Promise<State> => {
-    const [net, r, { kitSaved, enrolled, autoLock }] = [await pinned(), await ring(), await settings()];
+    const [net, r, { kitSaved, enrolled, claim, autoLock }] = [await pinned(), await ring(), await settings()];
     return {
       phase: session ? "open" : r ? "locked" : "none",
       network: net ? networkOf(genesisOf(net.json), net.member) : null,
@@ -74,6 +87,7 @@ export function lockerOf(env: Surroundings): Locker {
       passkeys: (r?.passkeys ?? []).map(({ id, name, salt }) => ({ id, name, salt })),
       kitSaved,
       enrolled,
+      claim,
       autoLock,
       chart: session?.patient.chart ?? "",
     };
@@ -83,7 +97,7 @@ export function lockerOf(env: Surroundings): Locker {
   const begin = async (root: Bytes): Promise<void> => {
     const net = (await pinned()) ?? fail("no-patient", "begin with a network");
     const genesis = genesisOf(net.json);
-    const patient = await patientOf(genesis.network, root);
+    const patient = await claimant(await patientOf(genesis.network, root), store);
     const home = homeOf(net.home, net.member, env.fetch);
     const progress = (p: Parameters<Session["progress"]>[0]): void => env.notify({ kind: "progress", progress: p });
     session = {
@@ -96,6 +110,7 @@ export function lockerOf(env: Surroundings): Locker {
       logs: new Map(),
       syncing: Promise.resolve(),
       notes: null,
+      unlocked: new Map(),
       opened: new Map(),
       progress,
     };
@@ -118,6 +133,7 @@ export function lockerOf(env: Surroundings): Locker {
   const proved = async (): Promise<Session> => {
     const s = open();
     if (s.logs.size < sections.length) await syncLogs(s);
+    if (s.patient.claimed) await readNotes(s); // they have what opens the records of the custody's time
     return s;
   };
 
@@ -132,18 +148,20 @@ export function lockerOf(env: Surroundings): Locker {
       return networkOf(found.genesis, found.member);
     },
 
-    create: async ({ passphrase }) => {
+    create: async ({ passphrase, claim }) => {
       const root = random(32);
       await keep(root, passphrase);
       forgetKit();
       kit = root;
+      if (claim) await set({ claim: "card" });
       return state();
     },
     recover: async ({ words, passphrase }) => {
       const root = await rootOf(words);
       await keep(root, passphrase);
       wipe(root);
-      await set({ kitSaved: true, enrolled: await isEnrolled(open()) });
+      const s = open();
+      await set({ kitSaved: true, ...((await isEnrolled(s)) ? { enrolled: true } : await findClaim(s)) });
       return state();
     },
     words: async ({ passphrase }) => {
@@ -165,9 +183,11 @@ export function lockerOf(env: Surroundings): Locker {
     },
     enrol: async () => {
       const final = await enrol(open());
-      await set({ enrolled: true });
+      await set({ enrolled: true, claim: "none" });
       return final;
     },
+
+    claim: ({ card }) => claimChart(open(), card, set),
 
     unlock: async ({ passphrase }) => {
       await begin(await openByPassphrase(await own(), passphrase));

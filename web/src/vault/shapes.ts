@@ -25,8 +25,21 @@ export interface State {
   passkeys: Passkey[];
   kitSaved: boolean; // the words were opened once and confirmed
   enrolled: boolean;
+  claim: ClaimState;
   autoLock: number; // minutes without a call, but for those that show what there is, until the vault locks; 0: never
   chart: string; // the chart's id, "" unless open
+}
+
+/**
+ * Of a chart that is claimed with a card: "card" until the patient's own notes have it, which needs the card; "going" until all of it is the patient's, which
+ * needs none; then "done".
+ */
+export type ClaimState = "none" | "card" | "going" | "done";
+
+/** What a claim came to: how many records were written in custody, and how many of them the patient's keys open now. */
+export interface Claimed {
+  records: number;
+  opens: number;
 }
 
 /** A passkey that unwraps the root: pages pass its id and `prfSalt` to navigator.credentials.get and hand over what PRF gives. */
@@ -219,7 +232,7 @@ export interface Card {
 }
 
 export interface Progress {
-  step: "logs" | "records" | "enrolling" | "sealing" | "submitting" | "proving";
+  step: "logs" | "records" | "enrolling" | "claiming" | "locks" | "sealing" | "submitting" | "proving";
   done: number;
   of: number;
 }

@@ -37,8 +37,17 @@ export async function seal(to: Bytes, info: string, aad: Bytes, plain: Bytes, na
   return concat(encapsulated, new Uint8Array(cipher));
 }
 
-/** The inverse of seal. The failure never tells whether key, context or bytes are wrong. */
+/** The inverse of seal, with the key or the one before it. The failure never tells whether key, context or bytes are wrong. */
 export async function open(by: Decapsulator, info: string, aad: Bytes, sealed: Bytes): Promise<Bytes> {
+  if (!by.before) return openWith(by, info, aad, sealed);
+  try {
+    return await openWith(by, info, aad, sealed);
+  } catch {
+    return openWith(by.before, info, aad, sealed);
+  }
+}
+
+async function openWith(by: Decapsulator, info: string, aad: Bytes, sealed: Bytes): Promise<Bytes> {
   if (sealed.length < overhead) return fail("altered", "a sealed message is too short");
   try {
     const { key, nonce } = await schedule(await by.decapsulate(sealed.slice(0, encapsSize)), info, "decrypt");

@@ -38,6 +38,8 @@ export interface Decapsulator {
   public: Bytes;
   /** The shared secret of an encapsulated key. */
   decapsulate(encapsulated: Bytes): Promise<Bytes>;
+  /** The key before this one, to which older messages are sealed. */
+  before?: Decapsulator;
 }
 
 /** The key pair of a seed of 32 bytes, which is overwritten. `native: false` leaves the browser's implementations out. */

@@ -1,6 +1,6 @@
 /**
- * Makes a log for every section of the patient, also for those that stay empty, so that a missing one tells nothing. Logs that exist are left alone: it
- * can be repeated.
+ * Makes a log for every section of the patient, also for those that stay empty, so that a missing one tells nothing; for who claims a chart the index
+ * alone. Logs that exist are left alone: it can be repeated.
  */
 
 import type { Final } from "../api.ts";
@@ -15,16 +15,16 @@ import { proofOf, provenBy, syncLogs } from "./sync.ts";
 
 const atOnce = 4;
 
-export async function enrol(s: Session): Promise<Final> {
+export async function enrol(s: Session, which: readonly SectionName[] = sections): Promise<Final> {
   const missing: Operation[] = [];
   let done = 0;
-  await each(sections, atOnce, async (section) => {
+  await each(which, atOnce, async (section) => {
     const o = await prepare(s, section);
     if (o) missing.push(o);
-    s.progress({ step: "enrolling", done: ++done, of: sections.length });
+    s.progress({ step: "enrolling", done: ++done, of: which.length });
   });
   const final = missing.length > 0 ? await place(s, missing, await submit(s, missing)) : null;
-  await syncLogs(s);
+  await syncLogs(s, which);
   const by = provenBy(s);
   return final ?? { block: by.height, signed: by.signed, of: by.of };
 }
@@ -34,7 +34,8 @@ export async function isEnrolled(s: Session): Promise<boolean> {
   return hasLog(s, "demographics");
 }
 
-async function hasLog(s: Session, section: SectionName): Promise<boolean> {
+/** Whether the patient has a log for a section. */
+export async function hasLog(s: Session, section: SectionName): Promise<boolean> {
   try {
     await proofOf(s, (await s.patient.section(section)).log, 0);
     return true;

@@ -6,6 +6,7 @@ import type { Decapsulator } from "../crypto/xwing.ts";
 import type { Content as Cipher } from "../envelope/chunks.ts";
 import { contentBy, ownerSecret } from "../envelope/envelope.ts";
 import { checkHeader, decodeHeader, type Header } from "../envelope/header.ts";
+import { fail } from "../failure.ts";
 import type { Recorded } from "../ledger/entry.ts";
 import type { Session } from "./session.ts";
 import type { Placed } from "./sync.ts";
@@ -59,12 +60,16 @@ export function headerOf(s: Session, e: Placed, encoded: Bytes): Header {
   return h;
 }
 
+/** What the patient keeps of a record that was written in custody, without an owner lock. It is copied: who uses it overwrites it. */
+const unlocked = (s: Session, record: Bytes): Bytes =>
+  s.unlocked.get(hex(record))?.slice() ?? fail("no-lock", "the record has no lock of the patient's yet");
+
 /** What opens a record: its secret as the browser keeps it, or out of the owner lock. Either way it fits the commitment. */
 export async function cipherOf(s: Session, h: Header, owner: Decapsulator, record: Bytes, k: Kept): Promise<Cipher> {
   const aad = concat(utf8("vitalog/v1/portal/secret"), record);
   const kept = k.secret && (await openWith(s.patient.local, aad, k.secret));
   if (kept) return contentBy(h, kept);
-  const secret = await ownerSecret(h, owner);
+  const secret = h.owner || !s.patient.claimed ? await ownerSecret(h, owner) : unlocked(s, record);
   const sealed = await sealWith(s.patient.local, aad, secret);
   const cipher = await contentBy(h, secret);
   k.secret = sealed;

@@ -3,8 +3,12 @@
  * resource with JSON inside, so that the 24 words bring it back.
  */
 
-import { type Bytes, base64, hex, random, text, unbase64, unhex, utf8 } from "../bytes.ts";
+import { type Bytes, base64, concat, hex, random, text, unbase64, unhex, utf8 } from "../bytes.ts";
+import type { NewItem } from "../chart/content.ts";
+import type { Claim } from "../claimed.ts";
+import { fail } from "../failure.ts";
 import { checkIntroduction, decodeIntroduction, encodeIntroduction, type Introduction } from "../grant/introduction.ts";
+import { clinicalSections, sectionNumber } from "../names.ts";
 import { openRecords } from "./open.ts";
 import { publish } from "./publish.ts";
 import type { Session } from "./session.ts";
@@ -22,6 +26,8 @@ export interface Note {
   label?: string;
   introductions?: Introduction[];
   answer?: Answered;
+  claim?: Claim;
+  records?: Map<string, Bytes>; // what opens records that have no owner lock, by record, hex
 }
 
 /** Who is behind a key. */
@@ -35,22 +41,26 @@ export interface Named {
 export interface Notes {
   names: Map<string, Named>; // by key, hex
   answers: Map<string, Answered>; // by request
+  claim: Claim | null;
   unread: number; // notes that don't open: keys may lack a name for it
 }
 
 const system = "urn:vitalog:index";
 const url = "urn:vitalog:index:note";
 
-export async function writeNote(s: Session, n: Note): Promise<void> {
+export async function writeNote(s: Session, n: Note, also: NewItem[] = []): Promise<void> {
+  const epochs = [...(n.claim?.epochs ?? [])].map(([section, epoch]) => [sectionNumber(section), epoch] as const);
   const inner = {
     ...(n.label ? { label: n.label } : {}),
     ...(n.introductions?.length ? { introductions: n.introductions.map((i) => base64(encodeIntroduction(i))) } : {}),
     ...(n.answer ? { answer: { ...n.answer, request: [...unhex(n.answer.request, 16)], message: hex(n.answer.message) } } : {}),
+    ...(n.claim ? { claim: { root: base64(n.claim.root), epochs: Object.fromEntries(epochs) } } : {}),
+    ...(n.records ? { records: base64(concat(...[...n.records].flatMap(([record, secret]) => [unhex(record, 32), secret]))) } : {}),
   };
   const id = hex(random(16));
   const extension = [{ url, valueBase64Binary: base64(utf8(JSON.stringify(inner))) }];
   const json = JSON.stringify({ resourceType: "Basic", id, extension, code: { coding: [{ system, code: "grantee" }] } });
-  await publish(s, "index", [{ type: "Basic", id, json, supersedes: [] }]);
+  await publish(s, "index", [{ type: "Basic", id, json, supersedes: [] }, ...also]);
 }
 
 /** Reads all notes. One that doesn't open is counted: it must not keep the patient from seeing and stopping the others. */
@@ -58,7 +68,7 @@ export async function readNotes(s: Session): Promise<Notes> {
   const index = logOf(s, "index");
   if (s.notes?.size === index.head.size) return s.notes.notes;
   const { opened, unopened } = await openRecords(s, [index]);
-  const out: Notes = { names: new Map(), answers: new Map(), unread: unopened.length };
+  const out: Notes = { names: new Map(), answers: new Map(), claim: null, unread: unopened.length };
   for (const o of opened)
     for (const item of o.content.items) {
       try {
@@ -84,6 +94,8 @@ interface Inner {
   device?: string;
   keys?: { section: number; key: string }[];
   answer?: { request: number[]; granted: boolean; message: string; size: number };
+  claim?: { root: string; epochs: Record<string, number> };
+  records?: string;
 }
 
 async function take(s: Session, out: Notes, raw: unknown): Promise<void> {
@@ -99,4 +111,18 @@ async function take(s: Session, out: Notes, raw: unknown): Promise<void> {
     const request = hex(Uint8Array.from(n.answer.request));
     out.answers.set(request, { request, granted: n.answer.granted === true, message: unhex(n.answer.message, 32), size: n.answer.size });
   }
+  if (n.claim) out.claim = claimIn(n.claim);
+  if (n.records !== undefined) {
+    const b = unbase64(n.records);
+    if (b.length % 64 !== 0) fail("altered", "a list of records that breaks off");
+    for (let at = 0; at < b.length; at += 64) s.unlocked.set(hex(b.slice(at, at + 32)), b.slice(at + 32, at + 64));
+  }
+}
+
+function claimIn(c: NonNullable<Inner["claim"]>): Claim {
+  const root = unbase64(c.root);
+  const epochs = new Map(clinicalSections.map((s) => [s, c.epochs[sectionNumber(s)] ?? 0]));
+  return root.length === 32 && [...epochs.values()].every((e) => Number.isInteger(e) && e > 0)
+    ? { root, epochs }
+    : fail("altered", "a note about a claim that does not read");
 }

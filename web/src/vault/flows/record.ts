@@ -66,6 +66,7 @@ function problem(s: Session, notes: Notes, u: Unopened): Problem {
   const whys: Record<string, Problem["why"]> = {
     "not-shared": "missing",
     altered: "altered",
+    "no-lock": "not-for-owner",
     "unknown-author": "unknown-author",
     invalid: "unreadable",
   };

@@ -1,6 +1,7 @@
 /** An open vault at work: the patient's keys, the pinned network, the home member, and what was fetched, proved and opened so far. */
 
 import type { Progress } from "../api.ts";
+import type { Bytes } from "../bytes.ts";
 import type { Home } from "../home.ts";
 import type { Patient } from "../keys.ts";
 import type { Genesis } from "../ledger/genesis.ts";
@@ -21,6 +22,7 @@ export interface Session {
   logs: Map<SectionName, ProvenLog>;
   syncing: Promise<unknown>; // logs are synced by one at a time
   notes: { size: number; notes: Notes } | null; // of the index log at that size
+  unlocked: Map<string, Bytes>; // by record: what opens those that were written in custody; as the notes were read
   opened: Map<string, Opened>; // by log/entry; records that opened, until the vault locks
   progress(p: Progress): void;
 }

@@ -136,8 +136,8 @@ export async function stop(s: Session, which: (g: Grant) => boolean): Promise<Fi
   return rotation && rotation.block > final.block ? rotation : final;
 }
 
-/** Begins a new epoch in the sections, and leaves its seed for every reader that remains. */
-async function rotate(s: Session, which: SectionName[]): Promise<Final | null> {
+/** Begins a new epoch in the sections, and leaves a letter for everybody who remains with one of the rights: with the epoch's seed for a reader. */
+export async function rotate(s: Session, which: SectionName[], told = readRight): Promise<Final | null> {
   const notes = await readNotes(s);
   const ops: Operation[] = [];
   for (const section of which) {
@@ -148,8 +148,12 @@ async function rotate(s: Session, which: SectionName[]): Promise<Final | null> {
     for (const g of head.grants) {
       const n = notes.names.get(hex(g.terms.key));
       const to = n && s.genesis.members[n.member];
-      if (!to || g.revoked || (g.terms.rights & readRight) === 0 || letters.some((l) => equal(l.key, g.terms.key))) continue;
-      const sealed = await sealGrant(s.patient, k, to.exchange, { purpose: n.purpose, label: n.label, terms: g.terms, epochs: [epoch] });
+      if (!to || g.revoked || (g.terms.rights & told) === 0 || letters.some((l) => equal(l.key, g.terms.key))) continue;
+      const reads = (x: Granted): boolean => !x.revoked && (x.terms.rights & readRight) !== 0;
+      const reader = head.grants.some((x) => equal(x.terms.key, g.terms.key) && reads(x));
+      if (reader && !reads(g)) continue; // the letter for another grant to the key has the seed
+      const epochs = reader ? [epoch] : [];
+      const sealed = await sealGrant(s.patient, k, to.exchange, { purpose: n.purpose, label: n.label, terms: g.terms, epochs });
       letters.push({ key: g.terms.key, sealed });
     }
     const mailbox = letters.length > 0 ? await s.home.putBlob(encodeMailbox(letters)) : none;

@@ -18,10 +18,11 @@ export type Body =
   | { kind: "grant"; terms: Terms; message: Bytes }
   | { kind: "revoke"; grant: number }
   | { kind: "rotate"; epoch: number; epochKey: Bytes; mailbox: Bytes }
+  | { kind: "rekey-owner"; next: Bytes; proof: Bytes }
   | { kind: "erase-block"; ranges: Range[] }
   | { kind: "post"; message: Bytes; size: number; ticket: Bytes };
 
-const kinds = { create: 1, append: 2, grant: 3, revoke: 4, rotate: 6, "erase-block": 9, post: 11 };
+const kinds = { create: 1, append: 2, grant: 3, revoke: 4, rotate: 6, "rekey-owner": 7, "erase-block": 9, post: 11 };
 const version = 1;
 
 export interface Operation {
@@ -63,6 +64,9 @@ export function encodeBody(b: Body): Bytes {
     case "rotate":
       w.u32(b.epoch).fixed(b.epochKey).fixed(b.mailbox);
       break;
+    case "rekey-owner":
+      w.fixed(b.next).fixed(b.proof);
+      break;
     case "erase-block":
       writeRanges(w, b.ranges);
       break;
@@ -71,6 +75,11 @@ export function encodeBody(b: Body): Bytes {
       break;
   }
   return w.done();
+}
+
+/** Puts another owner key in the place of one, with the word of both. */
+export async function rekeyed(network: Bytes, log: Bytes, old: Bytes, next: Signer): Promise<Body> {
+  return { kind: "rekey-owner", next: next.public, proof: await next.sign(sum("vitalog/v1/rekey", network, log, old, next.public)) };
 }
 
 const writeRecord = (w: Writer, x: NewRecord): Writer => w.fixed(x.record).fixed(x.core).fixed(x.blob).u8(x.size);

@@ -1,0 +1,107 @@
+/** A chart that is claimed with a card: its code, and how far the handing over has come. The code is handed to the vault and kept nowhere. */
+
+import { useEffect, useRef, useState } from "preact/hooks";
+import { explain, progress, refresh, settle, state, tell, vault } from "../../app/store.ts";
+import { fill, number, words } from "../../i18n/index.ts";
+import { Heading } from "../../ui/Heading.tsx";
+import { Button } from "../../ui/parts.tsx";
+import { Form, Steps } from "./Form.tsx";
+import { canScan, Scan } from "./Scan.tsx";
+
+/** going: what is left needs no card. */
+export function Claim({ going }: { going: boolean }) {
+  const w = words.value.start;
+  const [busy, setBusy] = useState(going);
+  const [error, setError] = useState("");
+  const begun = useRef(false);
+  const run = async (card?: string) => {
+    setBusy(true);
+    setError("");
+    try {
+      const c = await vault.claim(card === undefined ? {} : { card });
+      tell(fill(w.claimDone, { opens: number(c.opens), records: number(c.records) }));
+      await settle();
+      void refresh();
+    } catch (e) {
+      setError(explain(e));
+      state.value = await vault.state(); // it may need no card any more
+    } finally {
+      setBusy(false);
+      progress.value = null;
+    }
+  };
+  useEffect(() => {
+    if (!going || begun.current) return;
+    begun.current = true;
+    void run();
+  }, [going]);
+  const p = progress.value;
+  if (busy) return <Steps title={w.claimGoing} why={w.claimGoingWhy} {...(p ? { now: w.steps[p.step], done: p.done, of: p.of } : {})} />;
+  if (!going) return <Code error={error} run={(card) => void run(card)} />;
+  return (
+    <div class="start">
+      <Heading>{w.claimGoing}</Heading>
+      <p class="lead" role="alert">
+        {error}
+      </p>
+      <Button tone="main" onClick={() => void run()}>
+        {w.again}
+      </Button>
+    </div>
+  );
+}
+
+function Code({ error, run }: { error: string; run(card: string): void }) {
+  const w = words.value.start;
+  const [typed, setTyped] = useState("");
+  const [scanning, setScanning] = useState(false);
+  const [camera, setCamera] = useState("");
+  const instead = () =>
+    vault
+      .enrol()
+      .then(() => settle())
+      .then(() => refresh())
+      .catch((e: unknown) => tell(explain(e), true));
+  if (scanning)
+    return (
+      <Scan
+        found={(text) => {
+          setScanning(false);
+          run(text);
+        }}
+        close={(failed) => {
+          setScanning(false);
+          if (failed) setCamera(w.claimNoCamera);
+        }}
+      />
+    );
+  return (
+    <>
+      <Form title={w.claimTitle} why={w.claimWhy} act={w.claimDo} busy={false} error={error || camera} submit={() => run(typed)}>
+        <div class="field">
+          <label for="card-code">{w.claimCode}</label>
+          <textarea
+            id="card-code"
+            rows={4}
+            dir="ltr"
+            autocomplete="off"
+            autocapitalize="characters"
+            spellcheck={false}
+            aria-describedby="card-code-hint"
+            value={typed}
+            onInput={(e) => setTyped(e.currentTarget.value)}
+          />
+          <p id="card-code-hint" class="hint">
+            {w.claimHint}
+          </p>
+        </div>
+        {canScan() && <Button onClick={() => setScanning(true)}>{w.claimScan}</Button>}
+      </Form>
+      <p class="start after">
+        <button type="button" class="link" onClick={() => void instead()}>
+          {w.claimInstead}
+        </button>
+      </p>
+    </>
+  );
+}
