@@ -8,19 +8,19 @@ import { complaints, inspect, launch, open } from "./browser.mjs";
 
 export const passphrase = "four words that differ";
 
-/** Gets somebody's keys into a browser. */
-export async function recover(page, words) {
+/** Gets somebody's keys into a browser, until what is to show shows. */
+export async function recover(page, words, shows = ".upto") {
   await page.goto("/");
   await page.locator(".start .button").nth(1).click();
   await page.locator("textarea").fill(words);
   await page.locator("input[type=password]").fill(passphrase);
   await page.locator("button[type=submit]").click();
   await page.locator("nav.tabs").waitFor();
-  await page.locator(".upto").waitFor({ timeout: 60_000 });
+  await page.locator(shows).waitFor({ timeout: 60_000 });
 }
 
 /** Goes to a view as a link of the app does, without loading anything. */
-const visit = (page, path, of = "") =>
+export const visit = (page, path, of = "") =>
   page.evaluate(
     ([to, key]) => {
       history.pushState({ of: key }, "", to);

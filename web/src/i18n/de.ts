@@ -105,6 +105,8 @@ export const de: Dictionary = {
     "other-network": "Unter dieser Adresse ist ein anderes Netz als das Ihrer Schlüssel. Nichts wurde geöffnet.",
     altered:
       "Die Antwort passt nicht zu dem, was die Mitglieder unterschrieben haben: Jemand verbirgt oder verändert Daten. Nichts davon wird gezeigt.",
+    behind:
+      "Dieses Mitglied zeigt einen älteren Stand des Netzes, als schon bewiesen war: Es hinkt nach oder hält Neues zurück. Neues wird nicht gezeigt. Versuchen Sie es noch einmal, oder öffnen Sie Ihre Akte bei einem anderen Mitglied.",
     damaged: "Was in diesem Browser liegt, ist nicht mehr lesbar. Ihre 24 Wörter bringen die Akte zurück.",
     internal: "In der App ist etwas schiefgegangen. Laden Sie die Seite neu und versuchen Sie es noch einmal.",
   },

@@ -102,6 +102,8 @@ export const en = {
     invalid: "That can’t be done like this. Check what you entered.",
     "other-network": "This address shows another network than the one your keys are for. Nothing was opened.",
     altered: "What came back doesn’t match what the members signed: somebody hides or alters data. Nothing of it is shown.",
+    behind:
+      "This member shows an older state of the network than was proven before: it lags, or it keeps news back. Nothing new is shown. Try again, or open your record at another member.",
     damaged: "What is kept in this browser can’t be read any more. Your 24 words bring your record back.",
     internal: "Something went wrong in the app. Reload the page and try again.",
   },

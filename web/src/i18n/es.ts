@@ -103,6 +103,8 @@ export const es: Dictionary = {
     invalid: "Así no se puede. Revise lo que escribió.",
     "other-network": "Esta dirección muestra otra red que la de sus claves. No se abrió nada.",
     altered: "Lo recibido no coincide con lo que firmaron los miembros: alguien oculta o altera datos. No se muestra nada de ello.",
+    behind:
+      "Este miembro muestra un estado de la red más antiguo que el ya demostrado: va con retraso u oculta novedades. No se muestra nada nuevo. Inténtelo de nuevo o abra su registro en otro miembro.",
     damaged: "Lo que hay en este navegador ya no se puede leer. Sus 24 palabras recuperan su historia.",
     internal: "Algo falló en la aplicación. Recargue la página e inténtelo otra vez.",
   },

@@ -50,6 +50,7 @@ export type Failure =
   | "invalid" // the caller's mistake
   | "other-network" // the home member shows another genesis than the pinned one
   | "altered" // an answer does not follow from what the validators signed: somebody hides or alters
+  | "behind" // the home member shows an older state than was proved before
   | "damaged" // what is kept in this browser doesn't read: recover with the words
   | "internal";
 
