@@ -30,7 +30,7 @@ export async function open(browser, home, { width = 360, height = 740, scheme = 
     if (m.type() === "info") said.push(m.text());
     if (["error", "warning"].includes(m.type()) && !/^Failed to load resource/.test(m.text())) complaints.push(`console: ${m.text()}`);
   });
-  page.on("pageerror", (e) => complaints.push(`page: ${e.stack ?? e}`));
+  page.on("pageerror", (e) => complaints.push(`page: ${e.stack || e}`));
   return page;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Looks at every page of somebody's record, in light, dark, right-to-left and narrow, with axe; SHOTS keeps a picture of each.
+ * Looks at every page of somebody's record, in light, dark, right-to-left, narrow and with text twice as large, with axe; SHOTS keeps a picture of each.
  *
  *     VITALOG_HOME=http://localhost:18939 WORDS="$(vitalog key words --app maria --yes)" SHOTS=/tmp/shots node test/look.mjs
  */
@@ -30,7 +30,7 @@ export const visit = (page, path, of = "") =>
   );
 
 /** All paths but those that show what one came from. */
-const views = readFileSync(new URL("../dist/views", import.meta.url), "utf8")
+export const views = readFileSync(new URL("../dist/views", import.meta.url), "utf8")
   .trim()
   .split("\n");
 const plain = views.filter((path) => !["/record/item", "/vitals/trend", "/sharing/request"].includes(path));
@@ -77,6 +77,7 @@ const ways = [
   { name: "arabic", scheme: "light", width: 390, height: 740, language: "ar" },
   { name: "narrow", scheme: "light", width: 320, height: 740, language: "de" },
   { name: "wide", scheme: "light", width: 1280, height: 900, language: "es" },
+  { name: "large", scheme: "light", width: 390, height: 740, language: "en", text: "200%" },
 ];
 
 /** Every page in every way that there is, or in the one that WAY names. */
@@ -87,8 +88,12 @@ export async function everyWay(page) {
     await visit(page, "/more/language");
     await page.locator(`label:has([lang=${way.language}])`).click();
     await page.locator(`html[lang=${way.language}]`).waitFor();
+    await page.evaluate((size) => {
+      document.documentElement.style.fontSize = size;
+    }, way.text ?? "");
     await everyPage(page, way.name);
   }
+  await page.evaluate(() => document.documentElement.style.removeProperty("font-size"));
   await visit(page, "/more/language");
   await page.locator("label:has([lang=en])").click();
   await page.locator("html[lang=en]").waitFor();

@@ -5,7 +5,7 @@
  * Prints one line of JSON: for each step what went wrong, or nothing. See web/prove_test.go.
  */
 import { complaints, heading, launch, open, picture, said } from "./browser.mjs";
-import { passphrase, recover, visit } from "./look.mjs";
+import { passphrase, recover, views, visit } from "./look.mjs";
 import { relay } from "./relay.mjs";
 import { leaks } from "./secrets.mjs";
 
@@ -49,8 +49,16 @@ const watchShifts = () => {
   document.addEventListener("securitypolicyviolation", (e) => console.error(`policy: ${e.violatedDirective} ${e.blockedURI}`));
 };
 
+/** A profile of its own. It talks to nobody but its home, and its addresses say nothing but which view is shown. */
 async function fresh(options) {
   const page = await open(browser, home.url, options);
+  page.context().on("request", (r) => {
+    if (!/^(data|blob):/.test(r.url()) && new URL(r.url()).origin !== home.url) complaints.push(`it asks ${r.url()}`);
+  });
+  page.on("framenavigated", (f) => {
+    const at = new URL(f.url());
+    if (at.protocol === "http:" && (!views.includes(at.pathname) || at.search || at.hash)) complaints.push(`an address says more: ${at}`);
+  });
   await page.addInitScript(watchShifts);
   return page;
 }
@@ -314,7 +322,7 @@ await step("recovery on a fresh profile, which is a second device", async () => 
     .locator(".sharer", { hasText: "Member 2" })
     .getByRole("button", { name: /^Stop / })
     .click();
-  await button(page, "Stop sharing").click();
+  await button(page, "Stop now").click();
   await second.locator(".sharer", { hasText: "Member 2" }).waitFor({ state: "hidden" }); // by itself
 });
 await step("a passkey opens the keys", async () => {
@@ -352,6 +360,8 @@ await step("nothing of keys or record leaves the device", async () => {
   const plain = ["isinopril", "Evening pulse", "Okafor", "my phone's"];
   const { found, sizes } = await leaks(page, home.asked, { words, passphrase, plain });
   want(found.length === 0, found.join("; "));
+  const control = await leaks(page, home.asked, { words, passphrase, plain: ["/app/v1/receipt", "vitalog.language"] });
+  want(control.found.length === 2, `what is there is not found: ${control.found}`);
   want(Math.min(...Object.values(sizes)) > 100_000, `little was looked at: ${JSON.stringify(sizes)}`);
 });
 await browser.close();
