@@ -77,23 +77,28 @@ const ways = [
   { name: "arabic", scheme: "light", width: 390, height: 740, language: "ar" },
   { name: "narrow", scheme: "light", width: 320, height: 740, language: "de" },
   { name: "wide", scheme: "light", width: 1280, height: 900, language: "es" },
-  { name: "large", scheme: "light", width: 390, height: 740, language: "en", text: "200%" },
+  { name: "large", scheme: "light", width: 390, height: 740, language: "en", text: 32 },
 ];
+
+/** Sets the text's size, in pixels, as the browser's settings do, for as long as the session lasts. */
+async function sized(page, session, text = 16) {
+  await session.send("Page.setFontSizes", { fontSizes: { standard: text, fixed: text } });
+  await page.waitForFunction((px) => getComputedStyle(document.documentElement).fontSize === `${px}px`, text);
+}
 
 /** Every page in every way that there is, or in the one that WAY names. */
 export async function everyWay(page) {
+  const session = await page.context().newCDPSession(page);
   for (const way of ways.filter((w) => !process.env.WAY || process.env.WAY === w.name)) {
     await page.setViewportSize({ width: way.width, height: way.height });
     await page.emulateMedia({ colorScheme: way.scheme });
     await visit(page, "/more/language");
     await page.locator(`label:has([lang=${way.language}])`).click();
     await page.locator(`html[lang=${way.language}]`).waitFor();
-    await page.evaluate((size) => {
-      document.documentElement.style.fontSize = size;
-    }, way.text ?? "");
+    await sized(page, session, way.text);
     await everyPage(page, way.name);
   }
-  await page.evaluate(() => document.documentElement.style.removeProperty("font-size"));
+  await session.detach();
   await visit(page, "/more/language");
   await page.locator("label:has([lang=en])").click();
   await page.locator("html[lang=en]").waitFor();
