@@ -12,8 +12,12 @@ export const complaints = [];
 /** What the app told its console: the kinds of what failed, which a walk may have meant to fail. */
 export const said = [];
 
-export const launch = () =>
-  chromium.launch({ executablePath: process.env.VITALOG_CHROMIUM, args: process.getuid() === 0 ? ["--no-sandbox"] : [] });
+/** A browser, by its settings with text of that size in pixels. */
+export const launch = (text = 16) =>
+  chromium.launch({
+    executablePath: process.env.VITALOG_CHROMIUM,
+    args: [`--blink-settings=defaultFontSize=${text}`, ...(process.getuid() === 0 ? ["--no-sandbox"] : [])],
+  });
 
 /** A page of a browser of its own. Axe gets in past the policy of the page, which the page itself keeps. */
 export async function open(browser, home, { width = 360, height = 740, scheme = "light", language = "en" } = {}) {

@@ -77,31 +77,35 @@ const ways = [
   { name: "arabic", scheme: "light", width: 390, height: 740, language: "ar" },
   { name: "narrow", scheme: "light", width: 320, height: 740, language: "de" },
   { name: "wide", scheme: "light", width: 1280, height: 900, language: "es" },
-  { name: "large", scheme: "light", width: 390, height: 740, language: "en", text: 32 },
 ];
-
-/** Sets the text's size, in pixels, as the browser's settings do, for as long as the session lasts. */
-async function sized(page, session, text = 16) {
-  await session.send("Page.setFontSizes", { fontSizes: { standard: text, fixed: text } });
-  await page.waitForFunction((px) => getComputedStyle(document.documentElement).fontSize === `${px}px`, text);
-}
 
 /** Every page in every way that there is, or in the one that WAY names. */
 export async function everyWay(page) {
-  const session = await page.context().newCDPSession(page);
   for (const way of ways.filter((w) => !process.env.WAY || process.env.WAY === w.name)) {
     await page.setViewportSize({ width: way.width, height: way.height });
     await page.emulateMedia({ colorScheme: way.scheme });
     await visit(page, "/more/language");
     await page.locator(`label:has([lang=${way.language}])`).click();
     await page.locator(`html[lang=${way.language}]`).waitFor();
-    await sized(page, session, way.text);
     await everyPage(page, way.name);
   }
-  await session.detach();
   await visit(page, "/more/language");
   await page.locator("label:has([lang=en])").click();
   await page.locator("html[lang=en]").waitFor();
+}
+
+/** Every page with text twice as large, in a browser of its own. */
+export async function largeText(home, words) {
+  if (process.env.WAY && process.env.WAY !== "large") return;
+  const browser = await launch(32);
+  try {
+    const page = await open(browser, home, { width: 390 });
+    await recover(page, words);
+    if (!(await page.evaluate(() => getComputedStyle(document.body).fontSize === "32px"))) complaints.push("large: the text is not large");
+    await everyPage(page, "large");
+  } finally {
+    await browser.close();
+  }
 }
 
 if (process.argv[1] === import.meta.filename) {
@@ -110,6 +114,7 @@ if (process.argv[1] === import.meta.filename) {
     const page = await open(browser, process.env.VITALOG_HOME);
     await recover(page, process.env.WORDS);
     await everyWay(page);
+    await largeText(process.env.VITALOG_HOME, process.env.WORDS);
   } finally {
     await browser.close();
   }
