@@ -59,6 +59,8 @@ export async function inspect(page, name) {
           .map((n) => `${n.html.slice(0, 160)} ${n.failureSummary ?? ""}`)
           .join(" | ")}`,
       );
+    for (const e of document.querySelectorAll("nav a"))
+      if (e.getBoundingClientRect().right > innerWidth + 1 || e.scrollWidth > e.clientWidth + 1) wrong.push(`cut off: ${e.textContent}`);
     const wide = document.documentElement.scrollWidth;
     if (wide > innerWidth) {
       const e = [...document.querySelectorAll("main *")].find(
