@@ -30,7 +30,10 @@ import (
 // out the app.
 type hospital struct{ *testnet.Net }
 
-type shown struct{ Card, Chart string }
+type shown struct {
+	Card, Chart string
+	Records     int // to fill a chart with
+}
 
 var okafor = exchange.Asker{Practitioner: "okafor", Name: "Dr. Ada Okafor", Role: "cardiologist", Purpose: exchange.Treat, Reason: "blood pressure follow-up"}
 
@@ -64,7 +67,7 @@ func TestInABrowser(t *testing.T) {
 }
 
 // browser is the path of a Chromium. Without one the test is skipped, but not in CI.
-func browser(t *testing.T) string {
+func browser(t testing.TB) string {
 	t.Helper()
 	lacks := t.Skipf
 	if os.Getenv("CI") == "true" {
@@ -145,6 +148,8 @@ func (h hospital) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			err = h.ask(r.Context(), s.Card)
 		case "/read":
 			said, err = h.read(r.Context(), s.Chart)
+		case "/fill":
+			err = h.fill(r.Context(), s.Chart, s.Records)
 		case "/look":
 			err = h.look(r.Context(), s.Chart)
 		case "/write":

@@ -6,6 +6,7 @@
  */
 import { complaints, heading, launch, open, picture, said } from "./browser.mjs";
 import { passphrase, recover, views, visit } from "./look.mjs";
+import { button, desk, enrol, hospital, share, unlock } from "./patient.mjs";
 import { relay } from "./relay.mjs";
 import { leaks } from "./secrets.mjs";
 
@@ -33,12 +34,6 @@ async function step(name, act) {
 const want = (ok, what) => {
   if (!ok) throw new Error(what);
 };
-
-async function hospital(deed, desk) {
-  const a = await fetch(`${process.env.VITALOG_HOSPITAL}/${deed}`, { method: "POST", body: JSON.stringify(desk) });
-  if (!a.ok) throw new Error(`the hospital can't ${deed}: ${await a.text()}`);
-  return a.text();
-}
 
 /** Adds up what moves without anybody having touched anything, for as long as the page lives. */
 const watchShifts = () => {
@@ -69,7 +64,6 @@ const still = async (page, what) => {
   want(moved < mostShift, `${what}: the layout shifts by ${moved}`);
 };
 
-const button = (page, name) => page.getByRole("button", { name, exact: true });
 const look = (page) => button(page, "Look for news").click();
 const fine = (page) => page.locator(".upto .bad").waitFor({ state: "detached" });
 
@@ -99,37 +93,6 @@ async function rows(page) {
   await visit(page, "/activity");
   await heading(page, "Activity");
   return page.locator(".access").count();
-}
-
-async function enrol(page) {
-  await page.goto("/");
-  await button(page, "Create my record").click();
-  await page.locator("input[type=password]").fill(passphrase);
-  await page.locator("button[type=submit]").click();
-  await page.locator(".words li").nth(23).waitFor();
-  const words = await page.locator(".words li").evaluateAll((all) => all.map((li) => li.lastChild.textContent));
-  await button(page, "I have them on paper").click();
-  for (const field of await page.locator(".field").all()) {
-    const place = Number((await field.locator("label").textContent()).match(/\d+/)[0]);
-    await field.locator("input").fill(words[place - 1]);
-  }
-  await page.locator("button[type=submit]").click();
-  await page.getByText("Your record is ready").waitFor({ timeout: 60_000 });
-  return words;
-}
-
-async function share(page, member) {
-  await visit(page, "/sharing/new");
-  await page.getByRole("radio", { name: member }).check();
-  await button(page, "Review").click();
-  await button(page, "Share").click();
-}
-
-async function desk(page) {
-  await visit(page, "/sharing/card");
-  await page.locator("details summary").click();
-  const [card, chart] = await page.locator("details code").allInnerTexts();
-  return { card, chart };
 }
 
 /** The list of {u64, bytes} or {bytes, bytes} that a call answers with, taken apart. */
@@ -272,14 +235,6 @@ await step("a home member serves another key", async () => {
   await share(page, /^Member 2/);
   await page.locator(".sharer", { hasText: "Member 2" }).waitFor();
 });
-
-async function unlock(p) {
-  await p.locator("input[type=password]").fill(passphrase);
-  await p.locator("button[type=submit]").click();
-  await p.locator("nav.tabs").waitFor();
-  await visit(p, "/");
-  await p.locator(".upto").waitFor();
-}
 
 await step("offline the record stays readable", async () => {
   await visit(page, "/");
