@@ -30,43 +30,73 @@ import (
 // out the app.
 type hospital struct{ *testnet.Net }
 
-type shown struct{ Card, Chart string }
+type shown struct {
+	Card, Chart string
+	Records     int // to fill a chart with
+}
 
 var okafor = exchange.Asker{Practitioner: "okafor", Name: "Dr. Ada Okafor", Role: "cardiologist", Purpose: exchange.Treat, Reason: "blood pressure follow-up"}
 
-// A patient's first day in a real browser, with the keyboard alone; and every page, which axe looks at in light, dark, right-to-left and narrow.
-func TestAPatientsFirstDayInABrowser(t *testing.T) {
+// The patient's app in a real browser, on one network of four members.
+func TestInABrowser(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a browser and a network")
+	}
+	chromium := browser(t)
+	h := hospital{testnet.Start(t, 4, 0)}
+	desk := httptest.NewServer(h)
+	t.Cleanup(desk.Close)
+	walk := func(t *testing.T, name string, got any) {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
+		defer cancel()
+		c := exec.CommandContext(ctx, "node", "test/"+name)
+		c.Env = append(os.Environ(), "VITALOG_CHROMIUM="+chromium, "VITALOG_HOME="+h.Nodes[1].Config.URL(), "VITALOG_HOSPITAL="+desk.URL)
+		var wrong bytes.Buffer
+		c.Stderr = &wrong
+		said, err := c.Output()
+		if err != nil {
+			t.Fatalf("%v\n%s", err, wrong.Bytes())
+		}
+		if err := json.Unmarshal(said, got); err != nil {
+			t.Fatalf("%v\n%s", err, said)
+		}
+	}
+	t.Run("what a patient relies on", func(t *testing.T) { proves(t, walk) })
+	t.Run("a patient's first day", func(t *testing.T) { firstDay(t, walk) })
+}
+
+// browser is the path of a Chromium. Without one the test is skipped, but not in CI.
+func browser(t testing.TB) string {
+	t.Helper()
+	lacks := t.Skipf
+	if os.Getenv("CI") == "true" {
+		lacks = t.Fatalf
 	}
 	chromium := os.Getenv("VITALOG_CHROMIUM")
 	if chromium == "" {
 		var err error
 		if chromium, err = exec.LookPath("chromium"); err != nil {
-			t.Skip("there is no chromium: apt-get install chromium")
-		}
-		if _, err := os.Stat(filepath.FromSlash("node_modules/playwright-core")); err != nil {
-			t.Skip("playwright-core is not installed: npm --prefix web ci")
+			lacks("there is no chromium: apt-get install chromium")
 		}
 	}
-	for _, name := range []string{"walk.mjs", "look.mjs", "browser.mjs"} { // so that a change of them is a change of this test
-		if _, err := os.ReadFile(filepath.Join("test", name)); err != nil {
+	if _, err := os.Stat(filepath.FromSlash("node_modules/playwright-core")); err != nil {
+		lacks("playwright-core is not installed: npm --prefix web ci")
+	}
+	scripts, err := filepath.Glob("test/*.mjs")
+	if err != nil || len(scripts) == 0 {
+		t.Fatal("no scripts in test/", err)
+	}
+	for _, name := range scripts { // so that a change of them is a change of this test
+		if _, err := os.ReadFile(name); err != nil {
 			t.Fatal(err)
 		}
 	}
-	h := hospital{testnet.Start(t, 2, 0)}
-	desk := httptest.NewServer(h)
-	t.Cleanup(desk.Close)
-	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
-	defer cancel()
-	c := exec.CommandContext(ctx, "node", "test/walk.mjs")
-	c.Env = append(os.Environ(), "VITALOG_CHROMIUM="+chromium, "VITALOG_HOME="+h.Nodes[1].Config.URL(), "VITALOG_HOSPITAL="+desk.URL)
-	var wrong bytes.Buffer
-	c.Stderr = &wrong
-	said, err := c.Output()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, wrong.Bytes())
-	}
+	return chromium
+}
+
+// A patient's first day with the keyboard alone; and every page, which axe looks at in light, dark, right-to-left, narrow and with large text.
+func firstDay(t *testing.T, walk func(t *testing.T, name string, got any)) {
 	var got struct {
 		Sentence, Shared, Entries, Narrowed, Allowed, Refused, Failed string
 		Found, Seen, Complaints                                       []string
@@ -74,9 +104,7 @@ func TestAPatientsFirstDayInABrowser(t *testing.T) {
 		Rows                                                          int
 		Came                                                          map[string]int // ms until it showed by itself
 	}
-	if err := json.Unmarshal(said, &got); err != nil {
-		t.Fatalf("%v\n%s", err, said)
-	}
+	walk(t, "walk.mjs", &got)
 	if got.Failed != "" {
 		t.Error(got.Failed)
 	}
@@ -120,6 +148,12 @@ func (h hospital) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			err = h.ask(r.Context(), s.Card)
 		case "/read":
 			said, err = h.read(r.Context(), s.Chart)
+		case "/fill":
+			err = h.fill(r.Context(), s.Chart, s.Records)
+		case "/look":
+			err = h.look(r.Context(), s.Chart)
+		case "/write":
+			err = h.write(r.Context(), s.Chart)
 		}
 	}
 	if err == nil {

@@ -12,8 +12,12 @@ export const complaints = [];
 /** What the app told its console: the kinds of what failed, which a walk may have meant to fail. */
 export const said = [];
 
-export const launch = () =>
-  chromium.launch({ executablePath: process.env.VITALOG_CHROMIUM, args: process.getuid() === 0 ? ["--no-sandbox"] : [] });
+/** A browser, by its settings with text of that size in pixels. */
+export const launch = (text = 16) =>
+  chromium.launch({
+    executablePath: process.env.VITALOG_CHROMIUM,
+    args: [`--blink-settings=defaultFontSize=${text}`, ...(process.getuid() === 0 ? ["--no-sandbox"] : [])],
+  });
 
 /** A page of a browser of its own. Axe gets in past the policy of the page, which the page itself keeps. */
 export async function open(browser, home, { width = 360, height = 740, scheme = "light", language = "en" } = {}) {
@@ -30,7 +34,7 @@ export async function open(browser, home, { width = 360, height = 740, scheme = 
     if (m.type() === "info") said.push(m.text());
     if (["error", "warning"].includes(m.type()) && !/^Failed to load resource/.test(m.text())) complaints.push(`console: ${m.text()}`);
   });
-  page.on("pageerror", (e) => complaints.push(`page: ${e.stack ?? e}`));
+  page.on("pageerror", (e) => complaints.push(`page: ${e.stack || e}`));
   return page;
 }
 
@@ -55,6 +59,8 @@ export async function inspect(page, name) {
           .map((n) => `${n.html.slice(0, 160)} ${n.failureSummary ?? ""}`)
           .join(" | ")}`,
       );
+    for (const e of document.querySelectorAll("nav a"))
+      if (e.getBoundingClientRect().right > innerWidth + 1 || e.scrollWidth > e.clientWidth + 1) wrong.push(`cut off: ${e.textContent}`);
     const wide = document.documentElement.scrollWidth;
     if (wide > innerWidth) {
       const e = [...document.querySelectorAll("main *")].find(

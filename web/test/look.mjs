@@ -1,5 +1,5 @@
 /**
- * Looks at every page of somebody's record, in light, dark, right-to-left and narrow, with axe; SHOTS keeps a picture of each.
+ * Looks at every page of somebody's record, in light, dark, right-to-left, narrow and with text twice as large, with axe; SHOTS keeps a picture of each.
  *
  *     VITALOG_HOME=http://localhost:18939 WORDS="$(vitalog key words --app maria --yes)" SHOTS=/tmp/shots node test/look.mjs
  */
@@ -8,19 +8,19 @@ import { complaints, inspect, launch, open } from "./browser.mjs";
 
 export const passphrase = "four words that differ";
 
-/** Gets somebody's keys into a browser. */
-export async function recover(page, words) {
+/** Gets somebody's keys into a browser, until what is to show shows. */
+export async function recover(page, words, shows = ".upto") {
   await page.goto("/");
   await page.locator(".start .button").nth(1).click();
   await page.locator("textarea").fill(words);
   await page.locator("input[type=password]").fill(passphrase);
   await page.locator("button[type=submit]").click();
   await page.locator("nav.tabs").waitFor();
-  await page.locator(".upto").waitFor({ timeout: 60_000 });
+  await page.locator(shows).waitFor({ timeout: 60_000 });
 }
 
 /** Goes to a view as a link of the app does, without loading anything. */
-const visit = (page, path, of = "") =>
+export const visit = (page, path, of = "") =>
   page.evaluate(
     ([to, key]) => {
       history.pushState({ of: key }, "", to);
@@ -30,7 +30,7 @@ const visit = (page, path, of = "") =>
   );
 
 /** All paths but those that show what one came from. */
-const views = readFileSync(new URL("../dist/views", import.meta.url), "utf8")
+export const views = readFileSync(new URL("../dist/views", import.meta.url), "utf8")
   .trim()
   .split("\n");
 const plain = views.filter((path) => !["/record/item", "/vitals/trend", "/sharing/request"].includes(path));
@@ -94,12 +94,27 @@ export async function everyWay(page) {
   await page.locator("html[lang=en]").waitFor();
 }
 
+/** Every page with text twice as large, in a browser of its own. */
+export async function largeText(home, words) {
+  if (process.env.WAY && process.env.WAY !== "large") return;
+  const browser = await launch(32);
+  try {
+    const page = await open(browser, home, { width: 390 });
+    await recover(page, words);
+    if (!(await page.evaluate(() => getComputedStyle(document.body).fontSize === "32px"))) complaints.push("large: the text is not large");
+    await everyPage(page, "large");
+  } finally {
+    await browser.close();
+  }
+}
+
 if (process.argv[1] === import.meta.filename) {
   const browser = await launch();
   try {
     const page = await open(browser, process.env.VITALOG_HOME);
     await recover(page, process.env.WORDS);
     await everyWay(page);
+    await largeText(process.env.VITALOG_HOME, process.env.WORDS);
   } finally {
     await browser.close();
   }

@@ -4,7 +4,7 @@
  * Prints one line of JSON: what was seen, and whatever went wrong. See web/browser_test.go.
  */
 import { complaints, heading, inspect, launch, open, picture, press, reach, said } from "./browser.mjs";
-import { everyWay, passphrase } from "./look.mjs";
+import { everyWay, largeText, passphrase } from "./look.mjs";
 
 const home = process.env.VITALOG_HOME;
 const out = {};
@@ -51,6 +51,7 @@ async function begin(page) {
   await page.keyboard.press("Enter");
   await page.getByText("Your record is ready").waitFor({ timeout: 60_000 });
   await inspect(page, "home-empty");
+  return words.join(" ");
 }
 
 /** Shares all but the most private sections with the member that doesn't serve the app. */
@@ -172,13 +173,14 @@ async function locks(page) {
 const browser = await launch();
 try {
   const page = await open(browser, home);
-  await begin(page);
+  const words = await begin(page);
   await share(page);
   const desk = await card(page);
   await hospital("load", desk);
   await reading(page);
   await narrow(page, desk);
   await everyWay(page);
+  await largeText(home, words);
   await stops(page, desk);
   await locks(page);
 } catch (e) {

@@ -7,7 +7,7 @@ import { Heading } from "../ui/Heading.tsx";
 import { Icon, type IconName } from "../ui/Icon.tsx";
 import { Loading } from "../ui/Loading.tsx";
 import { Go } from "../ui/parts.tsx";
-import { pages } from "./pages.tsx";
+import { ahead, pages } from "./pages.tsx";
 import { place } from "./route.ts";
 import { chart, explain, message, network, refresh, settle, state, syncing, trouble, vault, waiting } from "./store.ts";
 import type { View } from "./views.ts";
@@ -47,7 +47,7 @@ export function Shell() {
   const inside = s?.phase === "open" && s.kitSaved && s.enrolled;
   useEffect(() => {
     if (!inside) return;
-    void refresh();
+    void refresh().then(ahead);
     let quiet = 0; // times 20 seconds; what comes is told, and this is for what isn't
     const again = setInterval(() => {
       if (document.visibilityState !== "visible" || syncing.value) return;

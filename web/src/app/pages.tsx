@@ -1,8 +1,7 @@
-/** Which page a view is. The first one comes with the app; the others are fetched when somebody goes there, and stay. */
+/** Which page a view is. Pages are fetched when somebody goes there, and stay. */
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { words } from "../i18n/index.ts";
-import { Home } from "../pages/Home.tsx";
 import { Loading } from "../ui/Loading.tsx";
 import type { View } from "./views.ts";
 
@@ -40,12 +39,18 @@ function later(load: () => Promise<Page>): Page {
   };
 }
 
+const home = async () => (await import("../pages/Home.tsx")).Home;
 const record = () => import("../pages/record.ts");
 const sharing = () => import("../pages/sharing.ts");
 const more = () => import("../pages/more.ts");
 
+/** Fetches the pages that nobody went to yet, so that they are there when the network is not. */
+export function ahead() {
+  for (const load of [home, record, sharing, more]) load().catch(() => {});
+}
+
 export const pages: { [V in View]: Page } = {
-  "/": Home,
+  "/": later(home),
   "/record": later(async () => (await record()).Record),
   "/record/item": later(async () => (await record()).ItemPage),
   "/vitals": later(async () => (await record()).Vitals),

@@ -54,6 +54,7 @@ export async function make(name: string): Promise<(Given & { salt: string }) | n
         pubKeyCredParams: [
           { type: "public-key", alg: -8 },
           { type: "public-key", alg: -7 },
+          { type: "public-key", alg: -257 },
         ],
         excludeCredentials: (state.value?.passkeys ?? []).map((p) => ({ type: "public-key", id: decoded(p.id) })),
         authenticatorSelection: { residentKey: "preferred", userVerification: "required" },

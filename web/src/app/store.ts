@@ -96,7 +96,7 @@ async function fetchNews(aloud: boolean, anyway: boolean) {
   syncing.value = true;
   try {
     const s = await vault.sync();
-    if (s.height !== shownAt || anyway || !chart.value) {
+    if (s.height !== shownAt || anyway || chart.value?.problems.length !== 0) {
       await show();
       shownAt = s.height;
     }
@@ -107,6 +107,7 @@ async function fetchNews(aloud: boolean, anyway: boolean) {
     if (state.value?.phase !== "open") return;
     trouble.value = failureOf(e);
     if (aloud) tell(said, true);
+    if (!chart.value) await show().catch(explain); // what this device keeps opens without a network
   } finally {
     syncing.value = false;
     progress.value = null;

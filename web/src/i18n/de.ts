@@ -134,6 +134,8 @@ export const de: Dictionary = {
     "card-later": "Es gab zu viele falsche Codes. Versuchen Sie es in einer Stunde noch einmal.",
     "claimed-other": "Jemand anderes hat einen Teil dieser Akte übernommen. Rufen Sie sofort das Krankenhaus an.",
     "no-lock": "Dieser Eintrag hat noch kein Schloss von Ihnen. Bitten Sie noch einmal um die Schlösser.",
+    behind:
+      "Dieses Mitglied zeigt einen älteren Stand des Netzes, als schon bewiesen war: Es hinkt nach oder hält Neues zurück. Neues wird nicht gezeigt. Versuchen Sie es noch einmal, oder öffnen Sie Ihre Akte bei einem anderen Mitglied.",
     damaged: "Was in diesem Browser liegt, ist nicht mehr lesbar. Ihre 24 Wörter bringen die Akte zurück.",
     internal: "In der App ist etwas schiefgegangen. Laden Sie die Seite neu und versuchen Sie es noch einmal.",
   },

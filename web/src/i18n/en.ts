@@ -129,6 +129,8 @@ export const en = {
     "card-later": "There were too many wrong codes. Try again in an hour.",
     "claimed-other": "Somebody else has taken over a part of this record. Call the hospital at once.",
     "no-lock": "This record has no lock of yours yet. Ask for the locks again.",
+    behind:
+      "This member shows an older state of the network than was proven before: it lags, or it keeps news back. Nothing new is shown. Try again, or open your record at another member.",
     damaged: "What is kept in this browser can’t be read any more. Your 24 words bring your record back.",
     internal: "Something went wrong in the app. Reload the page and try again.",
   },

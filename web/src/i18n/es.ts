@@ -132,6 +132,8 @@ export const es: Dictionary = {
     "card-later": "Hubo demasiados códigos equivocados. Inténtelo dentro de una hora.",
     "claimed-other": "Otra persona se ha quedado con una parte de esta historia. Llame al hospital enseguida.",
     "no-lock": "Esta entrada aún no tiene un cierre suyo. Pida los cierres otra vez.",
+    behind:
+      "Este miembro muestra un estado de la red más antiguo que el ya demostrado: va con retraso u oculta novedades. No se muestra nada nuevo. Inténtelo de nuevo o abra su registro en otro miembro.",
     damaged: "Lo que hay en este navegador ya no se puede leer. Sus 24 palabras recuperan su historia.",
     internal: "Algo falló en la aplicación. Recargue la página e inténtelo otra vez.",
   },

@@ -1,7 +1,7 @@
-/** The person's language: the dictionary, and numbers and times as the language writes them. English is here from the start, others are fetched. */
+/** The person's language: the dictionary, and numbers and times as the language writes them. A dictionary is fetched when it is spoken. */
 import { signal } from "@preact/signals";
 import type { ComponentChild } from "preact";
-import { en } from "./en.ts";
+import type { en } from "./en.ts";
 import type { Plural, Widened } from "./type.ts";
 
 export type Dictionary = Widened<typeof en>;
@@ -14,7 +14,9 @@ const locales: Record<Language, string> = { en: "en-GB", de: "de", es: "es", ar:
 const remembered = "vitalog.language";
 
 export const language = signal<Language>("en");
-export const words = signal<Dictionary>(en);
+
+/** Nothing is shown before speak has filled it. */
+export const words = signal({} as Dictionary);
 
 const isLanguage = (s: string): s is Language => Object.hasOwn(languages, s);
 
@@ -22,7 +24,7 @@ async function load(l: Language): Promise<Dictionary> {
   if (l === "de") return (await import("./de.ts")).de;
   if (l === "es") return (await import("./es.ts")).es;
   if (l === "ar") return (await import("./ar.ts")).ar;
-  return en;
+  return (await import("./en.ts")).en;
 }
 
 /** Speaks a language, and remembers it in this browser. */

@@ -44,11 +44,22 @@ export function TrendPage() {
       </Title>
       <Summary series={s} />
       <Toggles title={w.period} options={options} on={(p) => p === period} press={(p) => setPeriod(p)} />
-      <div class="card chart">{table ? <Table series={s} /> : <Trend key={period} series={s} />}</div>
+      {table ? (
+        <section class="card chart scrolls" aria-label={s.name} {...scrolled}>
+          <Table series={s} />
+        </section>
+      ) : (
+        <div class="card chart">
+          <Trend key={period} series={s} />
+        </div>
+      )}
       <Button onClick={() => setTable(!table)}>{table ? w.tableHide : w.table}</Button>
     </div>
   );
 }
+
+/** What scrolls must be reached by the keyboard. */
+const scrolled = { tabIndex: 0 };
 
 function Summary({ series: s }: { series: Series }) {
   const w = words.value.vitals;

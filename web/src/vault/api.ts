@@ -59,6 +59,7 @@ export type Failure =
   | "card-later" // too many wrong codes within the hour
   | "claimed-other" // somebody else has taken over a part of the chart
   | "no-lock" // a record of the custody's time that the patient's keys don't open yet
+  | "behind" // the home member shows an older state than was proved before
   | "damaged" // what is kept in this browser doesn't read: recover with the words
   | "internal";
 

@@ -82,6 +82,10 @@ export function unbase64(s: string): Bytes {
 
 export const base64url = (b: Uint8Array): string => base64(b).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 
+/** base64url without padding, as JSON Web Keys have it. */
+export const unbase64url = (s: string): Bytes =>
+  unbase64(s.replaceAll("-", "+").replaceAll("_", "/") + "=".repeat((4 - (s.length % 4)) % 4));
+
 export const sha256 = (b: Uint8Array): Bytes => nobleSha256(b) as Bytes;
 
 /** SHA-256 of much: natively. */

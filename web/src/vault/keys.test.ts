@@ -1,7 +1,8 @@
 import { Aes256Gcm, CipherSuite, HkdfSha256 } from "@hpke/core";
 import { XWing } from "@hpke/hybridkem-x-wing";
+import { ed25519 } from "@noble/curves/ed25519.js";
 import { describe, expect, test } from "vitest";
-import { type Bytes, hex, text, unhex, utf8 } from "./bytes.ts";
+import { type Bytes, hex, random, text, unhex, utf8 } from "./bytes.ts";
 import { secretOf } from "./crypto/derive.ts";
 import { signerOf, sound, verify } from "./crypto/ed25519.ts";
 import { open, seal } from "./crypto/hpke.ts";
@@ -31,6 +32,14 @@ interface KeyVectors {
 }
 
 const v = vectors<KeyVectors>("key");
+
+function soundByNoble(key: Uint8Array): boolean {
+  try {
+    return !ed25519.Point.fromBytes(key, true).isSmallOrder();
+  } catch {
+    return false;
+  }
+}
 
 describe.each([true, false])("with the platform's keys: %s", (native) => {
   test("a root makes the keys of the vectors", async () => {
@@ -66,6 +75,10 @@ describe.each([true, false])("with the platform's keys: %s", (native) => {
     }
     expect(sound(unhex(v.signing.public))).toBe(true);
     expect(sound(unhex(`02${"00".repeat(31)}`))).toBe(false);
+    for (let i = 0; i < 256; i++) {
+      const key = i < 20 ? unhex(`${(0xec + i).toString(16)}${"ff".repeat(30)}7f`, 32) : random(32); // from p - 1 on, and any
+      expect([hex(key), sound(key)]).toEqual([hex(key), soundByNoble(key)]);
+    }
   });
 
   test("what is sealed opens with that key in that context only", async () => {

@@ -3,19 +3,18 @@
  * goes with the session.
  */
 
-import type { ClaimState, Notice, State, Vault } from "./api.ts";
-import { type Bytes, hex, random, unhex, wipe } from "./bytes.ts";
+import type { Notice, Vault } from "./api.ts";
+import { type Bytes, random, wipe } from "./bytes.ts";
+import { doorOf } from "./door.ts";
 import { fail } from "./failure.ts";
 import { claimant, claimChart, findClaim } from "./flows/claimed.ts";
 import { enrol, isEnrolled } from "./flows/enrol.ts";
 import { readNotes } from "./flows/notes.ts";
-import { networkOf } from "./flows/party.ts";
 import type { Session } from "./flows/session.ts";
 import { restoreLogs, syncLogs } from "./flows/sync.ts";
-import { discover, type Fetch, homeOf } from "./home.ts";
+import { type Fetch, homeOf } from "./home.ts";
 import { addPasskey, changePassphrase, makeRing, openByPasskey, openByPassphrase, type Ring } from "./keyring.ts";
 import { patientOf } from "./keys.ts";
-import { type Genesis, parseGenesis } from "./ledger/genesis.ts";
 import { sections } from "./names.ts";
 import type { Store } from "./store.ts";
 import { rootOf, wordsOf } from "./words.ts";
@@ -25,21 +24,6 @@ export interface Surroundings {
   fetch: Fetch;
   notify(n: Notice): void;
 }
-
-interface Pinned {
-  json: string;
-  member: number;
-  home: string;
-}
-
-interface Settings {
-  kitSaved: boolean;
-  enrolled: boolean;
-  claim: ClaimState;
-  autoLock: number;
-}
-
-const fresh: Settings = { kitSaved: false, enrolled: false, claim: "none", autoLock: 5 };
 
 type Keys =
   | "create"
@@ -66,43 +50,21 @@ export function lockerOf(env: Surroundings): Locker {
   let session: Session | null = null;
   let kit: Bytes | null = null; // the root of who was just made, until the words are confirmed or the vault locks
 
-  const pinned = (): Promise<Pinned | undefined> => store.get<Pinned>("state", "network");
-  let read: { json: string; genesis: Genesis } | null = null;
-  const genesisOf = (json: string): Genesis => {
-    if (read?.json !== json) read = { json, genesis: parseGenesis(json) };
-    return read.genesis;
-  };
-  const ring = (): Promise<Ring | undefined> => store.get<Ring>("state", "ring");
-  const settings = async (): Promise<Settings> => ({ ...fresh, ...(await store.get<Settings>("state", "settings")) });
-  const set = async (s: Partial<Settings>): Promise<void> => store.put("state", "settings", { ...(await settings()), ...s });
+  const door = doorOf(env, () => session?.patient.chart ?? null);
+  const { ring, set } = door;
+  const { state } = door.calls;
   const open = (): Session => session ?? fail("locked", "unlock first");
   const own = async (): Promise<Ring> => (await ring()) ?? fail("no-patient", "nothing is kept in this browser");
 
-  const state = async (): Promise<State> => {
-    const [net, r, { kitSaved, enrolled, claim, autoLock }] = [await pinned(), await ring(), await settings()];
-    return {
-      phase: session ? "open" : r ? "locked" : "none",
-      network: net ? networkOf(genesisOf(net.json), net.member) : null,
-      passphrase: r !== undefined,
-      passkeys: (r?.passkeys ?? []).map(({ id, name, salt }) => ({ id, name, salt })),
-      kitSaved,
-      enrolled,
-      claim,
-      autoLock,
-      chart: session?.patient.chart ?? "",
-    };
-  };
-
   /** Takes over the root and overwrites it. */
   const begin = async (root: Bytes): Promise<void> => {
-    const net = (await pinned()) ?? fail("no-patient", "begin with a network");
-    const genesis = genesisOf(net.json);
+    const { genesis, member, home: base } = await door.pinned();
     const patient = await claimant(await patientOf(genesis.network, root), store);
-    const home = homeOf(net.home, net.member, env.fetch);
+    const home = homeOf(base, member, env.fetch);
     const progress = (p: Parameters<Session["progress"]>[0]): void => env.notify({ kind: "progress", progress: p });
     session = {
       genesis,
-      member: net.member,
+      member,
       home,
       patient,
       store,
@@ -119,8 +81,8 @@ export function lockerOf(env: Surroundings): Locker {
 
   const keep = async (root: Bytes, passphrase: string): Promise<void> => {
     if (await ring()) fail("has-patient", "keys are kept in this browser already");
-    const net = (await pinned()) ?? fail("no-patient", "begin with a network");
-    await store.put("state", "ring", await makeRing(genesisOf(net.json).network, root, passphrase));
+    const { genesis } = await door.pinned();
+    await store.put("state", "ring", await makeRing(genesis.network, root, passphrase));
     await begin(root.slice());
   };
 
@@ -138,15 +100,7 @@ export function lockerOf(env: Surroundings): Locker {
   };
 
   const calls: Locker["calls"] = {
-    state,
-    begin: async ({ home, network }) => {
-      const found = await discover(home, env.fetch);
-      const before = await pinned();
-      const want = before ? genesisOf(before.json).network : network === undefined ? found.genesis.network : unhex(network, 32);
-      if (hex(want) !== hex(found.genesis.network)) return fail("other-network", "the home member belongs to another network");
-      await store.put("state", "network", { json: found.json, member: found.member, home });
-      return networkOf(found.genesis, found.member);
-    },
+    ...door.calls,
 
     create: async ({ passphrase, claim }) => {
       const root = random(32);

@@ -1,5 +1,6 @@
 import { afterEach, expect, test, vi } from "vitest";
 import type { Notice, Vault } from "./api.ts";
+import { doorOf } from "./door.ts";
 import { connect, type FromWorker, type Port, type ToWorker } from "./remote.ts";
 import { type Scope, serve } from "./serve.ts";
 import { memoryStore } from "./store.ts";
@@ -17,7 +18,8 @@ function line(answer: () => Promise<Response>): { vault: Vault; notices: Notice[
   };
   const genesis = JSON.stringify(vectors<{ genesis: unknown }>("receipt").genesis);
   const ask = async (url: string) => (url.endsWith("genesis") ? new Response(genesis, { headers: { "Vitalog-Member": "1" } }) : answer());
-  serve(scope, (notify) => vaultOf({ store: memoryStore(), fetch: ask, notify }));
+  const around = { store: memoryStore(), fetch: ask };
+  serve(scope, doorOf(around).calls, async (notify) => vaultOf({ ...around, notify }));
   const port: Port = {
     postMessage: (m) => void Promise.resolve(structuredClone(m)).then((data) => scope.onmessage!({ data } as MessageEvent<ToWorker>)),
     addEventListener: (kind: "message" | "error", h: (e: MessageEvent<FromWorker>) => void) => {

@@ -4,7 +4,7 @@
  */
 
 import { sha384 } from "@noble/hashes/sha2.js";
-import { type Bytes, concat, random } from "./bytes.ts";
+import { type Bytes, concat, random, unbase64url } from "./bytes.ts";
 import { fail } from "./failure.ts";
 import { sum, writer } from "./wire.ts";
 
@@ -31,7 +31,7 @@ export async function buyTicket(issuer: number, der: Bytes, subject: Bytes, issu
 
 async function modulus(key: CryptoKey): Promise<{ n: bigint; e: bigint }> {
   const jwk = await crypto.subtle.exportKey("jwk", key);
-  const int = (s = ""): bigint => toInt(Uint8Array.from(atob(s.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0)));
+  const int = (s = ""): bigint => toInt(unbase64url(s));
   const n = int(jwk.n);
   return bits(n) === 8 * size ? { n, e: int(jwk.e) } : fail("altered", "a ticket key that is not RSA of 2048 bits");
 }

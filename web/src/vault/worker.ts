@@ -1,11 +1,17 @@
 /** The worker's entry: the vault over the browser's storage and network. */
 
+import type { Notice } from "./api.ts";
+import { doorOf } from "./door.ts";
 import { type Scope, serve } from "./serve.ts";
 import { browserStore } from "./store.ts";
-import { vaultOf } from "./vault.ts";
 
 const patience = 120_000; // ms for one call to the home member; who follows its logs brings a signal of its own
 
-serve(self as unknown as Scope, (notify) =>
-  vaultOf({ store: browserStore(), fetch: (url, init) => fetch(url, { signal: AbortSignal.timeout(patience), ...init }), notify }),
+const around = {
+  store: browserStore(),
+  fetch: (url: string, init?: RequestInit) => fetch(url, { signal: AbortSignal.timeout(patience), ...init }),
+};
+
+serve(self as unknown as Scope, doorOf(around).calls, async (notify: (n: Notice) => void) =>
+  (await import("./vault.ts")).vaultOf({ ...around, notify }),
 );

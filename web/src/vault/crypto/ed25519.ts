@@ -1,10 +1,9 @@
 /**
  * Ed25519 as spec/keys.md says: signatures verify by ZIP-215, the rule of the consensus engine; keys of small order are unsound. Signing keys are the
- * browser's, non-extractable, where it has Ed25519; else noble's.
+ * browser's, non-extractable, where it has Ed25519; else noble's, which is loaded when it is needed.
  */
 
-import { ed25519 } from "@noble/curves/ed25519.js";
-import { type Bytes, concat, unhex, wipe } from "../bytes.ts";
+import { type Bytes, concat, unbase64url, unhex, wipe } from "../bytes.ts";
 
 export interface Signer {
   public: Bytes;
@@ -12,13 +11,20 @@ export interface Signer {
   sign(message: Bytes): Promise<Bytes>;
 }
 
+const noble = async () => (await import("@noble/curves/ed25519.js")).ed25519;
+
 /** PKCS #8 (RFC 8410) around a seed of Ed25519 or X25519. */
 const pkcs8Head = { Ed25519: unhex("302e020100300506032b657004220420"), X25519: unhex("302e020100300506032b656e04220420") };
 
-export async function importSeed(name: "Ed25519" | "X25519", seed: Bytes, uses: KeyUsage[]): Promise<CryptoKey | null> {
+export async function importSeed(
+  name: "Ed25519" | "X25519",
+  seed: Bytes,
+  uses: KeyUsage[],
+  extractable = false,
+): Promise<CryptoKey | null> {
   const der = concat(pkcs8Head[name], seed);
   try {
-    return await crypto.subtle.importKey("pkcs8", der, { name }, false, uses);
+    return await crypto.subtle.importKey("pkcs8", der, { name }, extractable, uses);
   } catch {
     return null; // a browser without the curve
   } finally {
@@ -26,17 +32,25 @@ export async function importSeed(name: "Ed25519" | "X25519", seed: Bytes, uses: 
   }
 }
 
+/** Browsers tell the public key by an export alone: of another key from the same seed, which is not kept. */
+async function publicOf(seed: Bytes): Promise<Bytes | null> {
+  const key = await importSeed("Ed25519", seed, ["sign"], true);
+  const { x } = key ? await crypto.subtle.exportKey("jwk", key) : {};
+  return x === undefined ? null : unbase64url(x);
+}
+
 /** The key pair of a seed of 32 bytes, which is overwritten. `native: false` leaves the browser's out. */
 export async function signerOf(seed: Bytes, native = true): Promise<Signer> {
-  const publicKey = ed25519.getPublicKey(seed) as Bytes;
-  const key = native ? await importSeed("Ed25519", seed, ["sign"]) : null;
-  if (!key) {
-    const own = seed.slice();
-    wipe(seed);
-    return { public: publicKey, sign: async (m) => ed25519.sign(m, own) as Bytes };
-  }
+  const own = seed.slice();
   wipe(seed);
-  return { public: publicKey, sign: async (m) => new Uint8Array(await crypto.subtle.sign("Ed25519", key, m)) };
+  const shown = native ? await publicOf(own) : null;
+  const key = shown && (await importSeed("Ed25519", own, ["sign"]));
+  if (!key) {
+    const ed25519 = await noble();
+    return { public: ed25519.getPublicKey(own) as Bytes, sign: async (m) => ed25519.sign(m, own) as Bytes };
+  }
+  wipe(own);
+  return { public: shown, sign: async (m) => new Uint8Array(await crypto.subtle.sign("Ed25519", key, m)) };
 }
 
 /**
@@ -53,7 +67,7 @@ export async function verify(by: Bytes, message: Bytes, signature: Bytes, native
     }
   }
   try {
-    return ed25519.verify(signature, message, by, { zip215: true });
+    return (await noble()).verify(signature, message, by, { zip215: true });
   } catch {
     return false;
   }
@@ -67,11 +81,23 @@ function belowOrder(signature: Bytes): boolean {
   return s < order;
 }
 
-/** False for what is no point, and for points of small order, for which anybody can sign. */
+/** The field and the curve, and the y of points of order 8: those of order 1, 2 and 4 have 1, -1 and 0. */
+const p = 2n ** 255n - 19n;
+const d = 37095705934669439343138083508754565189542113879843219016388785533085940283555n;
+const y8 = 2707385501144840649318225287225658788936804267575313519463743609750303402022n;
+
+/** False for what is no point, and for points of small order, for which anybody can sign. By ZIP-215 y may be p or more, and is taken modulo p. */
 export function sound(key: Bytes): boolean {
-  try {
-    return !ed25519.Point.fromBytes(key, true).isSmallOrder();
-  } catch {
-    return false;
-  }
+  if (key.length !== 32) return false;
+  let y = 0n;
+  for (let i = 31; i >= 0; i--) y = (y << 8n) | BigInt(i === 31 ? key[i]! & 127 : key[i]!);
+  y %= p;
+  if ([0n, 1n, p - 1n, y8, p - y8].includes(y)) return false;
+  return power((y * y - 1n) * (d * y * y + 1n), (p - 1n) / 2n) === 1n; // x² = (y² - 1) / (dy² + 1) has a root
+}
+
+function power(base: bigint, exponent: bigint): bigint {
+  let out = 1n;
+  for (let x = base % p, e = exponent; e > 0n; e >>= 1n, x = (x * x) % p) if (e & 1n) out = (out * x) % p;
+  return out;
 }

@@ -3,7 +3,6 @@
  * keys that can't be extracted; noble's, loaded when they are needed, elsewhere.
  */
 
-import { x25519 } from "@noble/curves/ed25519.js";
 import { sha3_256, shake256 } from "@noble/hashes/sha3.js";
 import { type Bytes, concat, equal, random, utf8, wipe } from "../bytes.ts";
 import { fail } from "../failure.ts";
@@ -28,6 +27,7 @@ interface Modern {
 const modern = crypto.subtle as unknown as Modern;
 const kem = "ML-KEM-768";
 const noble = async () => (await import("@noble/post-quantum/ml-kem.js")).ml_kem768;
+const curve = async () => (await import("@noble/curves/ed25519.js")).x25519;
 
 interface Half {
   public: Bytes;
@@ -63,11 +63,8 @@ export async function encapsulate(to: Bytes, native = true): Promise<{ secret: B
   if (to.length !== publicSize) return fail("invalid", `an exchange key of ${to.length} bytes, want ${publicSize}`);
   const [mlTo, xTo] = [to.slice(0, mlPublic), to.slice(mlPublic)];
   const ml = await mlEncapsulate(mlTo, native);
-  const own = random(32);
-  const cx = x25519.getPublicKey(own) as Bytes;
-  const shared = x25519.getSharedSecret(own, xTo) as Bytes;
-  wipe(own);
-  return { secret: combine(ml.secret, shared, cx, xTo), encapsulated: concat(ml.cipher, cx) };
+  const once = await xHalf(random(32), native);
+  return { secret: combine(ml.secret, await once.open(xTo), once.public, xTo), encapsulated: concat(ml.cipher, once.public) };
 }
 
 function combine(ml: Bytes, x: Bytes, cx: Bytes, xPublic: Bytes): Bytes {
@@ -124,14 +121,20 @@ async function mlEncapsulate(to: Bytes, native: boolean): Promise<{ secret: Byte
   }
 }
 
+/** The point that public keys are multiples of. */
+const base = new Uint8Array(32).fill(9, 0, 1);
+
+/** Takes over the seed and overwrites it, where the browser has the curve. */
 async function xHalf(seed: Bytes, native: boolean): Promise<Half> {
-  const publicKey = x25519.getPublicKey(seed) as Bytes;
   const key = native ? await importSeed("X25519", seed, ["deriveBits"]) : null;
-  if (!key) return { public: publicKey, open: async (c) => x25519.getSharedSecret(seed, c) as Bytes };
+  if (!key) {
+    const x25519 = await curve();
+    return { public: x25519.getPublicKey(seed) as Bytes, open: async (c) => x25519.getSharedSecret(seed, c) as Bytes };
+  }
   wipe(seed);
   const open = async (c: Bytes): Promise<Bytes> => {
     const other = await crypto.subtle.importKey("raw", c, "X25519", false, []);
     return new Uint8Array(await crypto.subtle.deriveBits({ name: "X25519", public: other }, key, 256));
   };
-  return { public: publicKey, open };
+  return { public: await open(base), open };
 }

@@ -48,13 +48,15 @@ export async function openRecords(s: Session, logs: ProvenLog[]): Promise<{ open
   let done = 0;
   await each(batches, atOnce, async ({ section, log, entries }) => {
     const kept = await fetchRecords(s, log, entries);
-    const known = kept.map((k) => k?.secret);
+    const learnt: [string, Kept][] = [];
     for (const [i, entry] of entries.entries()) {
-      const why = await openInto(s, section, entry, kept[i]);
+      const k = kept[i];
+      const known = k?.secret;
+      const why = await openInto(s, section, entry, k);
       if (why) unopened.push({ section, entry, why });
+      else if (k?.secret && !known) learnt.push([nameOf(entry), k]); // of what doesn't open nothing is kept
       if (++done % told === 0 || done === of) s.progress({ step: "records", done, of });
     }
-    const learnt = entries.flatMap((e, i): [string, Kept][] => (kept[i]?.secret && !known[i] ? [[nameOf(e), kept[i]]] : []));
     await s.store.cache("records", learnt);
   });
   const opened = all.flatMap(({ entries }) => entries.flatMap((e) => s.opened.get(placeOfEntry(e)) ?? []));

@@ -1,6 +1,6 @@
 /** Who is behind a key, in the patient's own words and the genesis'. */
 
-import type { Member, Network, Party } from "../api.ts";
+import type { Party } from "../api.ts";
 import { type Bytes, equal, hex } from "../bytes.ts";
 import type { Genesis } from "../ledger/genesis.ts";
 import type { Notes } from "./notes.ts";
@@ -16,9 +16,4 @@ export function partyOf(g: Genesis, notes: Notes, owner: Bytes, key: Bytes): Par
   const n = notes.names.get(hex(key));
   if (!n) return { kind: "unknown" };
   return n.member >= 0 ? memberParty(g, n.member) : { kind: "device", name: n.device };
-}
-
-export function networkOf(g: Genesis, home: number): Network {
-  const members: Member[] = g.members.map((m, number) => ({ number, name: m.name, kind: m.kind }));
-  return { id: hex(g.network), name: g.name, founded: g.founded, members, validators: g.validators.length, home };
 }

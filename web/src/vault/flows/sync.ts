@@ -60,6 +60,11 @@ async function syncAll(s: Session, which: readonly SectionName[]): Promise<numbe
     fresh += await syncLog(s, section);
     s.progress({ step: "logs", done: ++ready, of: which.length });
   });
+  // Whoever hides news of one log shows it older than the others: those are asked for again.
+  const older = which.filter((x) => logOf(s, x).proof.height < heightOf(s));
+  await each(older, atOnce, async (section) => {
+    fresh += await syncLog(s, section);
+  });
   return fresh;
 }
 
@@ -67,7 +72,6 @@ async function syncLog(s: Session, section: SectionName): Promise<number> {
   const { log } = await s.patient.section(section);
   const known = s.logs.get(section) ?? (await restore(s, section, log));
   const { proof, encoded } = await newest(s, log);
-  if (known && proof.height < known.proof.height) return 0; // a home member that lags: what is known stays
   const have = known?.entries ?? [];
   if (proof.head.size < have.length) return fail("altered", "the log is shorter than it was");
   const raw: { block: number; encoded: Bytes }[] = [];
@@ -82,14 +86,29 @@ async function syncLog(s: Session, section: SectionName): Promise<number> {
   return raw.length;
 }
 
-/** The receipt of a log's first entry, whose head is the newest that the home member knows. */
+/**
+ * The receipt of a log's first entry, whose head is the newest that the home member knows. One that is older than another log's, proved before this one
+ * was asked for, hides what came meanwhile; a home member that was just changed may be a moment behind.
+ */
 async function newest(s: Session, log: Bytes): Promise<{ proof: Verified; encoded: Bytes }> {
+  for (let again = false; ; again = true) {
+    const seen = heightOf(s);
+    const got = await first(s, log);
+    if (got.proof.height >= seen) return got;
+    if (again) return fail("behind", `the home member shows block ${got.proof.height}, and has shown ${seen}`);
+  }
+}
+
+async function first(s: Session, log: Bytes): Promise<{ proof: Verified; encoded: Bytes }> {
   try {
     return await receiptOf(s, log, 0);
   } catch (e) {
     return kindOf(e) === "not-shared" ? fail("not-enrolled", "the patient has no such log on this network") : Promise.reject(e);
   }
 }
+
+/** Of the newest header that a log was proved under. */
+const heightOf = (s: Session): number => Math.max(0, ...[...s.logs.values()].map((l) => l.proof.height));
 
 /** Appends entries and compares the root with the one that the validators signed. */
 function prove(section: SectionName, proof: Verified, known: ProvenLog | undefined, raw: { block: number; encoded: Bytes }[]): ProvenLog {
@@ -150,7 +169,7 @@ export function logOf(s: Session, section: SectionName): ProvenLog {
 export function provenBy(s: Session): { height: number; upTo: number; signed: number; of: number } {
   const proofs = [...s.logs.values()].map((l) => l.proof);
   return {
-    height: Math.max(0, ...proofs.map((p) => p.height)),
+    height: heightOf(s),
     upTo: Math.max(0, ...proofs.map((p) => p.at)),
     signed: Math.min(...proofs.map((p) => p.signed)),
     of: s.genesis.validators.length,

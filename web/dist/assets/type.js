@@ -1,0 +1,1 @@
+var e=(e,t)=>({one:e,other:t});export{e as t};
