@@ -3,16 +3,42 @@
  * opens its files. The hospitals, members 0 and 1, are HTTP: POST /DEED with the chart. Prints one line of JSON; see web/pages_test.go.
  */
 import { complaints, heading, inspect, launch, open, picture, press, reach, said } from "./browser.mjs";
-import { recover } from "./look.mjs";
+import { passphrase } from "./look.mjs";
 
 const out = {};
-const chart = process.env.CHART;
+let chart = "";
 
 async function hospital(deed) {
   const a = await fetch(`${process.env.VITALOG_HOSPITAL}/${deed}`, { method: "POST", body: chart });
   const text = await a.text();
   if (!a.ok) throw new Error(`the hospital can't ${deed}: ${text}`);
   return text;
+}
+
+/** A new patient, who shares all ordinary parts with both hospitals; the first one writes. */
+async function begin(page) {
+  await page.goto("/");
+  await page.getByText("Create my record").click();
+  await page.locator("input[type=password]").fill(passphrase);
+  await page.keyboard.press("Enter");
+  await page.locator(".words li").nth(23).waitFor();
+  const words = await page.locator(".words li").evaluateAll((all) => all.map((li) => li.lastChild.textContent));
+  await page.getByText("I have them on paper").click();
+  for (const label of await page.locator(".field label").allTextContents())
+    await page.getByLabel(label).fill(words[Number(label.match(/\d+/)[0]) - 1]);
+  await page.keyboard.press("Enter");
+  await page.getByText("Your record is ready").waitFor({ timeout: 60_000 });
+  for (const who of ["Member 0", "Member 1"]) {
+    await page.getByRole("link", { name: "Sharing" }).click();
+    await page.getByRole("link", { name: "Share with an organisation" }).click();
+    await page.getByLabel(who).check();
+    await page.getByText("Review", { exact: true }).click();
+    await page.getByRole("button", { name: "Share", exact: true }).click();
+    await page.locator(".sharer h3", { hasText: who }).waitFor({ timeout: 60_000 });
+  }
+  await page.getByRole("link", { name: "Show at the desk" }).click();
+  chart = await page.locator("details code").nth(1).textContent();
+  await hospital("load");
 }
 
 async function to(page, name) {
@@ -49,14 +75,14 @@ async function corrects(page) {
 async function hides(page) {
   await to(page, "Pulse");
   out.before = [await hospital("read0"), await hospital("read1")];
-  await press(page, /^Hide Member 0/);
+  await press(page, /^Hide Member 1/);
   await page.getByRole("dialog").waitFor();
   await inspect(page, "sheet-hide");
   await press(page, "Hide it");
   await page.getByText("Hidden from them").waitFor({ timeout: 60_000 });
   await inspect(page, "item-hidden");
   out.hidden = [await hospital("read0"), await hospital("read1")];
-  await press(page, /^Show again Member 0/);
+  await press(page, /^Show again Member 1/);
   await page.getByRole("dialog").waitFor();
   await press(page, "Show it again");
   await page.getByText("Hidden from them").waitFor({ state: "detached", timeout: 60_000 });
@@ -76,14 +102,14 @@ async function files(page) {
   });
   await inspect(page, "item-files");
   const saved = page.waitForEvent("download");
-  await press(page, "Save the file");
+  await page.getByText("Save the file").first().click();
   out.saved = (await saved).suggestedFilename();
 }
 
 const browser = await launch();
 try {
   const page = await open(browser, process.env.VITALOG_HOME);
-  await recover(page, process.env.WORDS);
+  await begin(page);
   await corrects(page);
   await hides(page);
   await files(page);
