@@ -1,5 +1,6 @@
 /** What the pages show, as signals: the vault's state and what the last sync proved. All of it is dropped when the vault locks. */
 import { computed, signal } from "@preact/signals";
+import { type Asked, asked } from "../fhir/corrections.ts";
 import { type Item, item } from "../fhir/item.ts";
 import { count, fill, words } from "../i18n/index.ts";
 import { vaultInWorker } from "../link.ts";
@@ -22,6 +23,7 @@ export const message = signal<{ text: string; bad: boolean; n: number }>({ text:
 
 export const items = computed<Item[]>(() => (chart.value?.resources ?? []).flatMap((r) => item(r) ?? []));
 export const itemsByKey = computed(() => new Map(items.value.map((i) => [i.key, i])));
+export const corrections = computed<Asked[]>(() => asked(chart.value?.resources ?? [], activity.value?.rows ?? []));
 export const waiting = computed<Request[]>(() => (requests.value?.requests ?? []).filter((r) => !r.answered));
 
 export const vault = vaultInWorker((n) => {

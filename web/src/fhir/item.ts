@@ -210,6 +210,17 @@ function shown(r: FhirResource): Shown {
         visit: target(r.encounter),
         status: r.status,
       };
+    case "Binary":
+      return { kind: "document", title: r.contentType, when: null };
+    case "Task":
+      return {
+        kind: "other",
+        title: label(r.code),
+        when: when(r.authoredOn),
+        who: named(r.owner),
+        note: [r.description ?? "", r.statusReason?.text ?? ""].filter(Boolean).join("\n"),
+        status: r.status,
+      };
     default: {
       const any = r as { code?: unknown; title?: unknown; status?: unknown };
       const title = typeof any.title === "string" ? any.title : any.code && typeof any.code === "object" ? label(any.code) : "";

@@ -1,5 +1,5 @@
 /** What needs the person, and the newest of everything. */
-import { activity, chart, items, waiting } from "../app/store.ts";
+import { activity, chart, corrections, items, itemsByKey, waiting } from "../app/store.ts";
 
 import { medicines, standing } from "../fhir/medicines.ts";
 import { series } from "../fhir/series.ts";
@@ -25,6 +25,7 @@ export function Home() {
       <Title>{given ? say(w.helloName, { name: <bdi>{given}</bdi> }) : w.hello}</Title>
       <Upto />
       <Needs />
+      <Corrections />
       {items.value.length === 0 ? <First /> : <Newest />}
       <Part title={w.activity} action={<Go to="/activity">{words.value.common.all}</Go>}>
         {activity.value?.rows.length ? (
@@ -71,6 +72,33 @@ function Needs() {
           />
         ))}
         {problems > 0 && <RowLink to="/record" icon="alert" title={count(w.problems, problems)} more={w.problemsDo} />}
+      </ul>
+    </Part>
+  );
+}
+
+/** What was asked of authors and is open, or was answered in the last week. */
+function Corrections() {
+  const w = words.value.wrong;
+  const shown = corrections.value.filter((c) => c.answered === 0 || c.answered > Date.now() - week);
+  if (shown.length === 0) return null;
+  return (
+    <Part title={w.title}>
+      <ul class="card rows">
+        {shown.slice(0, 5).map((c) => (
+          <RowLink
+            key={c.key}
+            to={c.kind === "entry" ? "/record/item" : "/activity"}
+            of={c.kind === "entry" ? c.about : ""}
+            icon={c.state === "corrected" ? "check" : c.state === "declined" ? "cross" : "note"}
+            title={c.kind === "entry" ? <bdi>{itemsByKey.value.get(c.about)?.title ?? w.title}</bdi> : w.look}
+            more={
+              <>
+                {w.states[c.state]} · <bdi>{c.to}</bdi>
+              </>
+            }
+          />
+        ))}
       </ul>
     </Part>
   );

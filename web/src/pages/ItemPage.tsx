@@ -10,7 +10,10 @@ import { Icon } from "../ui/Icon.tsx";
 import { Button, Chip, Empty, FlagChip, Go, Part, Title, Value } from "../ui/parts.tsx";
 import { Sheet } from "../ui/Sheet.tsx";
 import { Facts } from "./item/Facts.tsx";
+import { Files } from "./item/Files.tsx";
+import { Hide } from "./item/Hide.tsx";
 import { ProofOf } from "./item/ProofOf.tsx";
+import { Wrong } from "./item/Wrong.tsx";
 import { kindIcons } from "./kindIcons.ts";
 
 export function ItemPage() {
@@ -64,12 +67,15 @@ function Shown({ item: i }: { item: Item }) {
           </p>
         </Part>
       )}
+      <Files item={i} />
       <Facts item={i} />
       <p class="verified">
         <Icon name="shield" />
         <span>{say(words.value.record.verified, { who: <bdi>{i.from || i.version.author.device || words.value.common.you}</bdi> })}</span>
       </p>
       <Folded item={i} />
+      <Wrong item={i} />
+      {!i.version.blocked && <Hide item={i} />}
       {!i.version.blocked && <Block item={i} />}
     </div>
   );

@@ -126,6 +126,8 @@ export interface Vault {
   stopAll(): Promise<Final>;
   /** Hides records from one grantee: the grant is given anew without these entries, under another id, and the old one ends. */
   hide(o: { grant: string; entries: number[] }): Promise<Final>;
+  /** Shows such records again, by a grant that is given anew like that. */
+  unhide(o: { grant: string; entries: number[] }): Promise<Final>;
   /** Blocks the record of a version for everybody else, for ever. */
   erase(o: { section: SectionName; entries: number[] }): Promise<Final>;
 

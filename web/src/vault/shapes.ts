@@ -181,6 +181,7 @@ export interface Grant {
   label: string;
   rights: ("write" | "read" | "post" | "sub-grant" | "act-for")[];
   everything: boolean; // all entries, those to come too
+  ranges: { from: number; to: number }[]; // entries that may be read, from ≤ n < to
   records: number; // how many records of today it covers
   from: number; // 0: at once
   until: number; // 0: until stopped

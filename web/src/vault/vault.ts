@@ -5,7 +5,7 @@ import { hex } from "./bytes.ts";
 import { activity } from "./flows/activity.ts";
 import { bytesOf } from "./flows/attachment.ts";
 import { bundle, signedLog } from "./flows/export.ts";
-import { hide } from "./flows/hide.ts";
+import { hide, unhide } from "./flows/hide.ts";
 import { answer, requests } from "./flows/inbox.ts";
 import { chart } from "./flows/record.ts";
 import { grants, share, stop } from "./flows/sharing.ts";
@@ -56,6 +56,7 @@ export function vaultOf(env: Surroundings): Vault {
     stop: async (o) => stop(await proved(), (g) => o.grants.includes(g.id)),
     stopAll: async () => stop(await proved(), () => true),
     hide: async (o) => hide(await proved(), o.grant, o.entries),
+    unhide: async (o) => unhide(await proved(), o.grant, o.entries),
     erase: async ({ section, entries }) => {
       const s = await proved();
       const k = await s.patient.section(section);

@@ -1,21 +1,12 @@
 /** Everything as files: the record as FHIR, and the log of accesses with its proofs. */
 import { useState } from "preact/hooks";
+import { save } from "../../app/save.ts";
 import { explain, tell, vault } from "../../app/store.ts";
 import { fill, words } from "../../i18n/index.ts";
 import { Button, Part, Title } from "../../ui/parts.tsx";
 
 type What = "record" | "activity";
 const files: Record<What, string> = { record: "vitalog-record", activity: "vitalog-activity" };
-
-/** Has the browser save a file. Its address is good in this page alone, and for a moment. */
-function save(b: Blob, name: string) {
-  const url = URL.createObjectURL(b);
-  const a = document.createElement("a");
-  a.href = url;
-  a.download = name;
-  a.click();
-  setTimeout(() => URL.revokeObjectURL(url), 10_000);
-}
 
 export function useExport(): [boolean, (what: What) => void] {
   const [busy, setBusy] = useState(false);

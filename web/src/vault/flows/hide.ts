@@ -1,10 +1,10 @@
-/** Hides single records from one who may read others: the grant is given anew without them, and the old one ends. */
+/** Hides single records from one who may read others, and shows them again: the grant is given anew without or with them, and the old one ends. */
 
 import type { Final } from "../api.ts";
 import { hex } from "../bytes.ts";
 import { fail } from "../failure.ts";
 import { sealGrant } from "../grant/message.ts";
-import { readRight, without } from "../ledger/terms.ts";
+import { including, type Range, readRight, without } from "../ledger/terms.ts";
 import { type SectionName, sections } from "../names.ts";
 import { times } from "../wire.ts";
 import { readNotes } from "./notes.ts";
@@ -13,11 +13,17 @@ import { grants, stop } from "./sharing.ts";
 import { place, signed, submit } from "./submit.ts";
 import { proofOf, syncLogs } from "./sync.ts";
 
+/** Hides records. */
+export const hide = (s: Session, id: string, entries: number[]): Promise<Final> => anew(s, id, (r) => without(r, entries));
+
+/** Lets somebody read records that were hidden from them. */
+export const unhide = (s: Session, id: string, entries: number[]): Promise<Final> => anew(s, id, (r) => including(r, entries));
+
 /**
  * Crash points: the new grant is on the ledger before the old one ends, so that nothing else is lost to the reader; a break between leaves what was
  * shared before, and the same again goes on.
  */
-export async function hide(s: Session, id: string, entries: number[]): Promise<Final> {
+async function anew(s: Session, id: string, change: (ranges: Range[]) => Range[]): Promise<Final> {
   const section = sections.find((x: SectionName) => id.startsWith(`${x}/`)) ?? fail("not-shared", "there is no such grant");
   await syncLogs(s, [section, "index"]);
   const shown =
@@ -28,7 +34,7 @@ export async function hide(s: Session, id: string, entries: number[]): Promise<F
   const named = (await readNotes(s)).names.get(hex(g.terms.key));
   const to = named && s.genesis.members[named.member];
   if (!to || (g.terms.rights & readRight) === 0) return fail("invalid", "nobody reads by that grant");
-  const ranges = without(g.terms.ranges, entries);
+  const ranges = change(g.terms.ranges);
   if (ranges.length === 0) return stop(s, (x) => x.id === id);
   const uses = g.terms.uses === 0 ? 0 : g.terms.uses - g.used;
   const terms = { ...g.terms, ranges, uses, parent: 0n };

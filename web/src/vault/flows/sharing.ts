@@ -47,6 +47,7 @@ function shown(s: Session, notes: Notes, l: ProvenLog, g: Granted): Grant {
     label: named?.label ?? "",
     rights: (Object.keys(names) as (keyof typeof names)[]).filter((n) => terms.rights & rights[n]).map((n) => names[n]),
     everything: terms.ranges.length === 1 && terms.ranges[0]!.from === 0n && terms.ranges[0]!.to === forever,
+    ranges: terms.ranges.map((r) => ({ from: Number(r.from), to: Number(r.to) })),
     records: recordsOf(l).filter((e) => covers(terms.ranges, e.number)).length,
     from: Number(terms.from),
     until: Number(terms.until),

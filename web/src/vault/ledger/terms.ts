@@ -86,6 +86,18 @@ export function rangesOf(entries: number[]): Range[] {
   return out;
 }
 
+/** Ranges with some entries more. */
+export function including(ranges: Range[], entries: number[]): Range[] {
+  const one = entries.map((e) => ({ from: BigInt(e), to: BigInt(e) + 1n }));
+  const out: Range[] = [];
+  for (const r of [...ranges, ...one].sort((a, b) => Number(a.from - b.from))) {
+    const last = out.at(-1);
+    if (!last || r.from > last.to) out.push({ ...r });
+    else if (r.to > last.to) last.to = r.to;
+  }
+  return out.length <= maxRanges ? out : fail("invalid", `more than ${maxRanges} ranges`);
+}
+
 /** Ranges without some entries; a grant has at most 64. */
 export function without(ranges: Range[], entries: number[]): Range[] {
   const out = entries.reduce<Range[]>((left, e) => {

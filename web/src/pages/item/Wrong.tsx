@@ -1,0 +1,120 @@
+/** "This is wrong": one press opens the form; what was asked, and what came of it, stands at the entry (spec/corrections.md). */
+import { useState } from "preact/hooks";
+import { corrections, grants, settled, state, vault } from "../../app/store.ts";
+import { type Asked, correction, longest, placeOf, type Why, whys } from "../../fhir/corrections.ts";
+import type { Item } from "../../fhir/item.ts";
+import { fill, list, say, time, words } from "../../i18n/index.ts";
+import { Icon } from "../../ui/Icon.tsx";
+import { LongField } from "../../ui/LongField.tsx";
+import { Button, Choice, Part } from "../../ui/parts.tsx";
+import { Sheet } from "../../ui/Sheet.tsx";
+import type { SectionName } from "../../vault/api.ts";
+import { partyName } from "../activity/AccessRow.tsx";
+import { live } from "../sharing/bundle.ts";
+
+/** The names of those who may read a section now. */
+export const readersOf = (section: SectionName): string[] => [
+  ...new Set((grants.value ?? []).filter((g) => live(g) && g.section === section && g.rights.includes("read")).map((g) => partyName(g.to))),
+];
+
+/** What has to be known before it is signed: who reads it, and whether the one who is asked does. */
+export function Readers({ section, to }: { section: SectionName; to: string }) {
+  const w = words.value.wrong;
+  const readers = readersOf(placeOf(section));
+  return (
+    <>
+      <p class="quiet">{readers.length > 0 ? say(w.readers, { who: <bdi>{list(readers)}</bdi> }) : w.readersNone}</p>
+      {!readers.includes(to) && (
+        <p class="notice">
+          <Icon name="alert" />
+          <span>{say(w.unread, { who: <bdi>{to}</bdi>, section: words.value.sections[placeOf(section)] })}</span>
+        </p>
+      )}
+    </>
+  );
+}
+
+export function Wrong({ item: i }: { item: Item }) {
+  const w = words.value.wrong;
+  const [open, setOpen] = useState(false);
+  const before = corrections.value.filter((c) => c.about === i.key);
+  if (!i.version.author.member && before.length === 0) return null;
+  return (
+    <>
+      {before.length > 0 && (
+        <Part title={w.title}>
+          <ul class="card rows">
+            {before.map((c) => (
+              <AskedRow key={c.key} asked={c} />
+            ))}
+          </ul>
+        </Part>
+      )}
+      {i.version.author.member && (
+        <div class="stack ends">
+          <Button icon="alert" onClick={() => setOpen(true)}>
+            {w.open}
+          </Button>
+        </div>
+      )}
+      {open && <Form item={i} close={() => setOpen(false)} />}
+    </>
+  );
+}
+
+export function AskedRow({ asked: c }: { asked: Asked }) {
+  const w = words.value.wrong;
+  return (
+    <li class="row">
+      <span class="row-icon">
+        <Icon name={c.state === "corrected" ? "check" : c.state === "declined" ? "cross" : "note"} />
+      </span>
+      <div class="row-text">
+        <p class="row-title">{w.states[c.state]}</p>
+        <p class="row-more">
+          {say(w.sent, { who: <bdi>{c.to || words.value.activity.unknown}</bdi>, day: time(c.at, "minute") })}
+          {c.answered > 0 && ` · ${fill(w.answered, { day: time(c.answered, "minute") })}`}
+        </p>
+        <p>
+          <bdi>{c.text}</bdi>
+        </p>
+        {c.answer && <blockquote dir="auto">{c.answer}</blockquote>}
+        {c.answered === 0 && (
+          <button type="button" class="link" onClick={() => void settled(w.withdrawn, () => vault.remove({ key: c.key }))}>
+            {w.withdraw}
+          </button>
+        )}
+      </div>
+    </li>
+  );
+}
+
+function Form({ item: i, close }: { item: Item; close(): void }) {
+  const w = words.value.wrong;
+  const who = i.version.author.member;
+  const [why, setWhy] = useState<Why>("value");
+  const [text, setText] = useState("");
+  const [error, setError] = useState("");
+  const [busy, setBusy] = useState(false);
+  const send = async () => {
+    if (!text.trim()) return setError(w.textMissing);
+    setBusy(true);
+    const json = correction(state.value?.chart ?? "", i, why, text, Date.now());
+    if (await settled(w.done, () => vault.write({ json, section: placeOf(i.version.section) }))) close();
+    setBusy(false);
+  };
+  return (
+    <Sheet title={w.formTitle} close={close}>
+      <p>{say(w.why, { who: <bdi>{who}</bdi> })}</p>
+      <Choice title={w.reason} value={why} set={(v: Why) => setWhy(v)} options={whys.map((v) => ({ value: v, label: w.reasons[v] }))} />
+      <LongField label={w.text} hint={w.textHint} error={error} value={text} set={setText} most={longest} />
+      <Readers section={i.version.section} to={who} />
+      <div class="stack">
+        <Button tone="main" busy={busy} onClick={() => void send()}>
+          {w.send}
+        </Button>
+        <Button onClick={close}>{words.value.common.cancel}</Button>
+      </div>
+    </Sheet>
+  );
+}

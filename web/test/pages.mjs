@@ -1,0 +1,122 @@
+/**
+ * What a patient does at an entry, with the keyboard where it counts: says that it is wrong and sees the answer, hides it from one hospital and shows it again,
+ * opens its files. The hospitals, members 0 and 1, are HTTP: POST /DEED with the chart. Prints one line of JSON; see web/pages_test.go.
+ */
+import { complaints, heading, inspect, launch, open, picture, press, reach, said } from "./browser.mjs";
+import { passphrase } from "./look.mjs";
+
+const out = {};
+let chart = "";
+
+async function hospital(deed) {
+  const a = await fetch(`${process.env.VITALOG_HOSPITAL}/${deed}`, { method: "POST", body: chart });
+  const text = await a.text();
+  if (!a.ok) throw new Error(`the hospital can't ${deed}: ${text}`);
+  return text;
+}
+
+/** A new patient, who shares all ordinary parts with both hospitals; the first one writes. */
+async function begin(page) {
+  await page.goto("/");
+  await page.getByText("Create my record").click();
+  await page.locator("input[type=password]").fill(passphrase);
+  await page.keyboard.press("Enter");
+  await page.locator(".words li").nth(23).waitFor();
+  const words = await page.locator(".words li").evaluateAll((all) => all.map((li) => li.lastChild.textContent));
+  await page.getByText("I have them on paper").click();
+  for (const label of await page.locator(".field label").allTextContents())
+    await page.getByLabel(label).fill(words[Number(label.match(/\d+/)[0]) - 1]);
+  await page.keyboard.press("Enter");
+  await page.getByText("Your record is ready").waitFor({ timeout: 60_000 });
+  for (const who of ["Member 0", "Member 1"]) {
+    await page.getByRole("link", { name: "Sharing" }).click();
+    await page.getByRole("link", { name: "Share with an organisation" }).click();
+    await page.getByLabel(who).check();
+    await page.getByText("Review", { exact: true }).click();
+    await page.getByRole("button", { name: "Share", exact: true }).click();
+    await page.locator(".sharer h3", { hasText: who }).waitFor({ timeout: 60_000 });
+  }
+  await page.getByRole("link", { name: "Show at the desk" }).click();
+  chart = await page.locator("details code").nth(1).textContent();
+  await hospital("load");
+}
+
+async function to(page, name) {
+  await press(page, "Record");
+  await heading(page, "Record");
+  await press(page, name);
+  await heading(page, name);
+}
+
+async function corrects(page) {
+  await to(page, "Pulse");
+  await press(page, "This is wrong");
+  await page.getByRole("dialog").waitFor();
+  await inspect(page, "sheet-wrong");
+  await press(page, "A value or a detail is wrong", "ArrowDown");
+  await press(page, "Sign and send");
+  await page.getByText("Say in a few words").waitFor();
+  await reach(page, "In your words");
+  await page.keyboard.type("It was 62, not 162.");
+  await press(page, "Sign and send");
+  await page.getByText("Sent, not answered yet").waitFor({ timeout: 60_000 });
+  await inspect(page, "item-wrong");
+  out.found = await hospital("asked");
+  await hospital("answer");
+  await page.getByText("Answered: corrected").waitFor({ timeout: 60_000 });
+  out.answer = await page.locator("blockquote").innerText();
+  await inspect(page, "item-corrected");
+  await press(page, "Home");
+  await heading(page, /^Hello/);
+  await page.getByText("Corrections that you asked for").waitFor();
+  await inspect(page, "home-corrections");
+}
+
+async function hides(page) {
+  await to(page, "Pulse");
+  out.before = [await hospital("read0"), await hospital("read1")];
+  await press(page, /^Hide Member 1/);
+  await page.getByRole("dialog").waitFor();
+  await inspect(page, "sheet-hide");
+  await press(page, "Hide it");
+  await page.getByText("Hidden from them").waitFor({ timeout: 60_000 });
+  await inspect(page, "item-hidden");
+  out.hidden = [await hospital("read0"), await hospital("read1")];
+  await press(page, /^Show again Member 1/);
+  await page.getByRole("dialog").waitFor();
+  await press(page, "Show it again");
+  await page.getByText("Hidden from them").waitFor({ state: "detached", timeout: 60_000 });
+  out.again = [await hospital("read0"), await hospital("read1")];
+}
+
+async function files(page) {
+  await to(page, "Discharge letter");
+  await press(page, "Open here");
+  await page.getByText("Come back in two weeks.").waitFor();
+  await reach(page, "Open here");
+  await page.keyboard.press("Enter");
+  await page.locator("canvas.picture").waitFor();
+  out.drawn = await page.locator("canvas.picture").evaluate((c) => {
+    const { data } = c.getContext("2d").getImageData(0, 0, 1, 1);
+    return [c.width, c.height, ...data].join();
+  });
+  await inspect(page, "item-files");
+  const saved = page.waitForEvent("download");
+  await page.getByText("Save the file").first().click();
+  out.saved = (await saved).suggestedFilename();
+}
+
+const browser = await launch();
+try {
+  const page = await open(browser, process.env.VITALOG_HOME);
+  await begin(page);
+  await corrects(page);
+  await hides(page);
+  await files(page);
+} catch (e) {
+  out.failed = `${e.stack ?? e}\nThe app said: ${said.join("; ")}`;
+  for (const c of browser.contexts()) for (const p of c.pages()) await picture(p, "failed");
+} finally {
+  await browser.close();
+}
+console.log(JSON.stringify({ ...out, complaints: [...new Set(complaints)] }));
