@@ -37,6 +37,7 @@ export type Statement =
   | { kind: "rekey-owner" | "rekey-grantee"; next: Bytes; proof: Bytes }
   | { kind: "erase-block" | "erase-destroy"; ranges: Range[] }
   | { kind: "post"; message: Bytes; size: number; ticket: Bytes }
+  | { kind: "anchor"; use: 1; hash: Bytes }
   | { kind: "refusals"; key: Bytes; hour: number; count: number };
 
 export interface Entry {
@@ -96,6 +97,10 @@ function readStatement(r: Reader, kind: number, what: string): Statement {
       const [message, size] = [r.fixed(32), r.u32()];
       if (size > maxSealed) fail("altered", `${what}: a message of ${size} bytes`);
       return { kind: "post", message, size, ticket: r.fixed(ticketSize) };
+    }
+    case 16: {
+      const [use, hash] = [r.u8(), r.fixed(32)];
+      return use === 1 ? { kind: "anchor", use, hash } : fail("altered", `${what}: an anchor of use ${use}`);
     }
     case 64:
       return { kind: "refusals", key: r.fixed(32), hour: r.count64(), count: r.u32() };
