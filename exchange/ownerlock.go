@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"vitalog/consent"
 	"vitalog/envelope"
@@ -79,7 +80,11 @@ func (m *Member) lockFor(ctx context.Context, c *chartState, s section.Section, 
 			records, at[n] = append(records, e), i
 		}
 	}
+	records = m.lockless(ctx, records)
 	out := make([][]byte, len(q.Entries))
+	if len(records) == 0 {
+		return out, nil
+	}
 	for _, purpose := range c.Sections[s].Purposes {
 		l, err := m.look(q.Log, purpose)
 		if err != nil {
@@ -105,6 +110,17 @@ func (m *Member) lockFor(ctx context.Context, c *chartState, s section.Section, 
 	return out, nil
 }
 
+// lockless are the records whose headers are here and have no owner lock: nothing is asked of the network for the others.
+func (m *Member) lockless(ctx context.Context, records []*op.Entry) []*op.Entry {
+	if missing, err := m.fetchHeaders(ctx, records); len(missing) > 0 && err != nil {
+		m.log.Warn("fetching headers", "missing", len(missing), "err", err)
+	}
+	return slices.DeleteFunc(records, func(e *op.Entry) bool {
+		h, err := m.ownHeader(e)
+		return err != nil || h.Owner != nil
+	})
+}
+
 // plans are the accesses to records, under the grants that cover them. What none covers is left out.
 func (l *look) plans(s section.Section, q *grant.Locks, records []*op.Entry) (out []*plan) {
 	for _, y := range l.share(l.standing(records)) {
@@ -121,9 +137,6 @@ func (l *look) plans(s section.Section, q *grant.Locks, records []*op.Entry) (ou
 // lockAll has an allowed access released, and seals what it gave to the owner.
 func (m *Member) lockAll(ctx context.Context, c *chartState, p *plan, owner *key.Exchange, give func(*op.Entry, []byte)) error {
 	o := &opening{plan: p, readers: map[uint32]key.Opener{}}
-	if missing, err := m.fetchHeaders(ctx, p.lacking); len(missing) > 0 && err != nil {
-		m.log.Warn("fetching headers", "missing", len(missing), "err", err)
-	}
 	var wants []release.Want
 	for _, e := range p.lacking {
 		h, err := m.ownHeader(e)
