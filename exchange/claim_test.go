@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"vitalog/consent"
 	"vitalog/exchange"
 	"vitalog/grant"
 	"vitalog/home"
@@ -451,5 +452,88 @@ func TestOwnerLocksAreForTheOwnerAlone(t *testing.T) {
 	}
 	if err := ask(func(q *grant.Locks) { q.Chart = "01234567-89ab-8def-8123-456789abcdef" }, owner); !errors.Is(err, exchange.ErrNotShared) {
 		t.Errorf("a chart that isn't there: %v", err)
+	}
+}
+
+// Others hold grants that the custodian gave in the patient's name; the custodian writes all the while; there is an attachment.
+func TestGranteesOfTheCustodysTimeGoOnAndNothingThatIsWrittenMeanwhileIsLost(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), testTime)
+	defer cancel()
+	c := newCustody(t, ctx, 2)
+	m := c.Nodes[custodian].Member
+	ward, err := m.Custody(c.chart)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for member, rights := range map[int]consent.Rights{1: consent.Read, 2: consent.Write} {
+		if _, err := ward.Grant(ctx, exchange.Share{Member: member, Purpose: exchange.Treat, Rights: rights, Sections: []section.Section{section.Vitals}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	scan := exchange.Attached{ID: "scan", ContentType: "application/dicom", Section: section.Vitals}
+	if _, err := m.PublishAttachment(ctx, asker(exchange.Treat), c.chart, scan, strings.NewReader(strings.Repeat("scan", 50_000))); err != nil {
+		t.Fatal(err)
+	}
+	c.settle(t, ctx)
+
+	over, written := make(chan struct{}), make(chan error, 1)
+	draft := c.pulse(t)
+	wrote := 0
+	go func() {
+		for {
+			select {
+			case <-over:
+				written <- nil
+				return
+			default:
+			}
+			d := draft
+			d.ID = "meanwhile-" + string(rune('a'+wrote%26)) + strings.Repeat("x", wrote/26)
+			d.Group = d.ID
+			if _, err := m.Publish(ctx, asker(exchange.Treat), c.chart, []exchange.Draft{d}); err != nil {
+				written <- err
+				return
+			}
+			wrote++
+		}
+	}()
+	p, err := exchange.Claim(ctx, c.home(), c.newKeys(t, ""), c.card, unheard)
+	close(over)
+	if err := errors.Join(err, <-written); err != nil {
+		t.Fatal(err)
+	}
+	c.settle(t, ctx)
+	if err := p.Unlock(ctx, unheard); err != nil { // what was written while the locks were made
+		t.Fatal(err)
+	}
+	want := 3 + wrote
+	if n := c.readings(t, ctx, p); n != want || wrote == 0 {
+		t.Errorf("%d resources open for the patient, want %d", n, want)
+	}
+
+	// Who may only write locks for the patient's own key too.
+	if _, err := c.Nodes[2].Member.Publish(ctx, asker(exchange.Treat), c.chart, []exchange.Draft{c.pulse(t)}); err != nil {
+		t.Fatal(err)
+	}
+	want++
+	if n := c.readings(t, ctx, p); n != want {
+		t.Errorf("%d resources open for the patient after another wrote, want %d", n, want)
+	}
+	opened, err := c.Nodes[1].Member.Open(ctx, asker(exchange.Treat), c.chart, exchange.Want{Sections: []section.Section{section.Vitals}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer opened.Close()
+	if n := opened.Chart.Len(); n != want || len(opened.Errors) > 0 {
+		t.Errorf("who may read opens %d, want %d: %v", n, want, opened.Errors)
+	}
+	shared, err := p.Sharing(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range shared {
+		if s.Member < 0 || s.Member > 2 {
+			t.Errorf("a grant to nobody that the patient knows: %+v", s)
+		}
 	}
 }

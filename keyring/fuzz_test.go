@@ -1,6 +1,7 @@
 package keyring_test
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 
 	"vitalog/key"
 	"vitalog/keyring"
+	"vitalog/section"
 )
 
 // Whatever lies where a ring should be is refused, never opened by chance and never a crash.
@@ -48,6 +50,19 @@ func FuzzOpenLocal(f *testing.F) {
 			t.Errorf("opened to %q", got)
 		} else if len(b) >= keyring.LocalOverhead && b[0] == 1 && !errors.Is(err, key.ErrSealed) {
 			t.Errorf("got %v, want %v", err, key.ErrSealed)
+		}
+	})
+}
+
+func FuzzClaim(f *testing.F) {
+	c := keyring.NewClaim([32]byte{1})
+	for _, s := range section.Clinical() {
+		c.Epochs[s] = 2
+	}
+	f.Add(c.Encode())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if c, err := keyring.DecodeClaim(b); err == nil && !bytes.Equal(c.Encode(), b) {
+			t.Errorf("%x reads as another", b)
 		}
 	})
 }

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"vitalog/exchange"
+	"vitalog/fhir"
 	"vitalog/gateway"
 	"vitalog/grant"
 	"vitalog/internal/testnet"
@@ -99,7 +100,8 @@ func browser(t testing.TB) string {
 func firstDay(t *testing.T, walk func(t *testing.T, name string, got any)) {
 	var got struct {
 		Sentence, Shared, Entries, Narrowed, Allowed, Refused, Failed string
-		Found, Seen, Complaints                                       []string
+		Custodian                                                     string
+		Found, Seen, Complaints, Claimed                              []string
 		Cursor, Left                                                  bool
 		Rows                                                          int
 		Came                                                          map[string]int // ms until it showed by itself
@@ -127,6 +129,9 @@ func firstDay(t *testing.T, walk func(t *testing.T, name string, got any)) {
 	if got.Allowed != "read" || got.Refused != "refused" || !slices.Contains(got.Seen, okafor.Name) {
 		t.Errorf("before the stop %q, after it %q; the activity names %q", got.Allowed, got.Refused, got.Seen)
 	}
+	if !slices.Contains(got.Claimed, "Ramipril 5 mg") || !strings.HasPrefix(got.Custodian, "Member 0") {
+		t.Errorf("the claimed record shows %q, shared with %q", got.Claimed, got.Custodian)
+	}
 	if got.Left {
 		t.Error("a locked app still shows what it showed")
 	}
@@ -144,6 +149,8 @@ func (h hospital) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/load":
 			err = h.load(r.Context(), s.Chart)
+		case "/custody":
+			said, err = h.custody(r.Context())
 		case "/ask":
 			err = h.ask(r.Context(), s.Card)
 		case "/read":
@@ -178,6 +185,27 @@ func (h hospital) load(ctx context.Context, chart string) error {
 		return err
 	}
 	return send(ctx, n, http.MethodPost, "", all)
+}
+
+// custody takes a patient with a medicine into custody, and makes a card.
+func (h hospital) custody(ctx context.Context) (string, error) {
+	m := h.Nodes[0].Member
+	chart, err := m.Enrol(ctx)
+	if err != nil {
+		return "", err
+	}
+	r, err := fhir.Parse([]byte(`{"resourceType":"MedicationStatement","status":"active","medicationCodeableConcept":{"text":"Ramipril 5 mg"},"effectiveDateTime":"2026-11-01"}`))
+	if err != nil {
+		return "", err
+	}
+	if _, err := m.Publish(ctx, okafor, chart, []exchange.Draft{{Resource: r, ID: "ramipril", Section: section.Medications, Group: "1"}}); err != nil {
+		return "", err
+	}
+	card, err := m.IssueCard(chart)
+	if err != nil {
+		return "", err
+	}
+	return card.Code(), nil
 }
 
 func send(ctx context.Context, n *node.Node, method, path string, body []byte) error {

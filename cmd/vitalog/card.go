@@ -30,7 +30,8 @@ func (p *program) patientCardCommand() *cobra.Command {
 	var text bool
 	c := &cobra.Command{
 		Use: "card", Short: "Make a claim card for a patient in the member's custody",
-		Long: `Makes a card by which the patient claims the chart later, and ends the one before it. It is a secret: whoever has it is the patient.
+		Long: `Makes a card by which the patient takes the chart over, in the app or with 'vitalog claim', and ends the one before it. It is a secret: whoever
+comes with it first is the patient. It ends with the claim; what the member was granted stays until the patient stops it.
 Without a flag it is shown as a code and a QR code; --svg writes it into a file of mode 0600 instead.`,
 		Example: "  vitalog patient card --patient 'urn:mrn|1'\n  vitalog patient card --patient 4c1d… --svg card.svg", Args: cobra.NoArgs,
 	}
@@ -87,16 +88,23 @@ func (i *importer) card(ctx context.Context, chart string) error {
 	return writeCard(path, code)
 }
 
+// cardText tells who is given a card what it is for.
+var cardText = []string{
+	"A health record is kept for you. With this card it becomes yours: open the patients' app",
+	"of any member and choose “I have a claim card”. Have paper at hand for your 24 words.",
+	"Whoever uses the card first has the record, and it works once: keep it like a key.",
+}
+
 // writeCard writes a card as SVG, for its owner's eyes alone; a crash leaves no half of it.
 func writeCard(path, code string) error {
 	picture, err := cardQR(code)
 	if err != nil {
 		return err
 	}
-	const cell, quiet, width = 4, 4, 460
+	const cell, quiet, width = 4, 4, 560
 	side := (picture.Size + 2*quiet) * cell
 	var b bytes.Buffer
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" font-family="monospace"><rect width="100%%" height="100%%" fill="white"/>`, width, side+150)
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" font-family="monospace"><rect width="100%%" height="100%%" fill="white"/>`, width, side+230)
 	fmt.Fprintf(&b, `<text x="16" y="30" font-size="18">VITALOG CLAIM CARD</text><path d="`)
 	for y := range picture.Size {
 		for x := range picture.Size {
@@ -109,6 +117,9 @@ func writeCard(path, code string) error {
 	groups := strings.Split(code, "-")
 	for at := 0; at < len(groups); at += 4 {
 		fmt.Fprintf(&b, `<text x="16" y="%d" font-size="20">%s</text>`, side+62+at/4*24, strings.Join(groups[at:at+4], " - "))
+	}
+	for i, line := range cardText {
+		fmt.Fprintf(&b, `<text x="16" y="%d" font-size="13" font-family="sans-serif">%s</text>`, side+166+i*18, line)
 	}
 	b.WriteString("</svg>\n")
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".card-") // mode 0600

@@ -21,6 +21,8 @@ const (
 	claimContext = "vitalog/v1/keyring/claim"
 )
 
+var errNoCard = errors.New("the code of the claim card is needed")
+
 func (p *program) claimCommand() *cobra.Command {
 	var address, card string
 	c := &cobra.Command{
@@ -91,7 +93,7 @@ func (p *program) readCard(file string) (*grant.ClaimCard, error) {
 	var err error
 	switch {
 	case file != "":
-		text, err = readPassphrase(file)
+		text, err = readSecret(file, errNoCard)
 	case onTerminal(os.Stdin):
 		text, err = p.ask("The code on the card: ")
 	default:

@@ -58,7 +58,7 @@ others refer to them: organisations, practitioners. The rest go side by side. - 
 
 A file is taken as a whole or refused as a whole, if it is a transaction. Nothing is written twice: stop it when you like and start it
 again. It waits for a member that restarts or has no quorum, as long as --patience. Patients without keys of their own are enrolled in the
-member's custody; --cards writes a claim card for each, a secret that belongs into the patient's hands.
+member's custody; --cards writes a claim card for each, a secret that belongs into the patient's hands: with it the patient takes the chart over.
 
 Exit code 1 if a file failed, which is named with entry and element.`,
 		Example: "  vitalog import records/ --cards cards/\n  vitalog import 0-organisations.json maria.json --json\n  vitalog import export/*.ndjson\n  zcat bundle.json.gz | vitalog import -",

@@ -77,21 +77,24 @@ func (p *program) firstLine() ([]byte, error) {
 	return chomp(line), nil
 }
 
-// readPassphrase reads a file that is the user's alone.
-func readPassphrase(path string) ([]byte, error) {
+// readPassphrase reads the file of a passphrase.
+func readPassphrase(path string) ([]byte, error) { return readSecret(path, errNoPassphrase) }
+
+// readSecret reads a file that is the user's alone; lacking says what for.
+func readSecret(path string, lacking error) ([]byte, error) {
 	st, err := os.Stat(path)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errNoPassphrase, err)
+		return nil, fmt.Errorf("%w: %w", lacking, err)
 	}
 	if runtime.GOOS != "windows" && st.Mode().Perm()&0o077 != 0 {
-		return nil, advise(fmt.Errorf("%w: %s may be read by others (mode %v)", errNoPassphrase, path, st.Mode().Perm()), "chmod 600 %s", path)
+		return nil, advise(fmt.Errorf("%w: %s may be read by others (mode %v)", lacking, path, st.Mode().Perm()), "chmod 600 %s", path)
 	}
 	if st.Size() > maxPassphrase {
-		return nil, fmt.Errorf("%w: %s has %d bytes, at most %d are read", errNoPassphrase, path, st.Size(), maxPassphrase)
+		return nil, fmt.Errorf("%w: %s has %d bytes, at most %d are read", lacking, path, st.Size(), maxPassphrase)
 	}
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errNoPassphrase, err)
+		return nil, fmt.Errorf("%w: %w", lacking, err)
 	}
 	return chomp(b), nil
 }

@@ -1,6 +1,6 @@
 /**
  * A patient's first day, with the keyboard alone: keys and kit, sharing with a hospital that writes, a request that is narrowed, a stop, the
- * lock. The hospital is HTTP: POST /load, /ask and /read with the card and the chart of the patient's home do one deed each.
+ * lock; and the day of one whom the hospital had in custody, with a claim card. The hospital is HTTP: POST /load, /ask and /read with the card and the chart of the patient's home do one deed each.
  * Prints one line of JSON: what was seen, and whatever went wrong. See web/browser_test.go.
  */
 import { complaints, heading, inspect, launch, open, picture, press, reach, said } from "./browser.mjs";
@@ -28,6 +28,13 @@ async function begin(page) {
   await heading(page, "Your health record, in your hands").catch(() => {});
   await inspect(page, "start");
   await press(page, "Create my record");
+  const words = await keys(page);
+  await page.getByText("Your record is ready").waitFor({ timeout: 60_000 });
+  await inspect(page, "home-empty");
+  return words;
+}
+
+async function keys(page) {
   await heading(page, "Choose a passphrase");
   await reach(page, "Passphrase");
   await page.keyboard.type("too short");
@@ -49,9 +56,38 @@ async function begin(page) {
   }
   await inspect(page, "start-check");
   await page.keyboard.press("Enter");
-  await page.getByText("Your record is ready").waitFor({ timeout: 60_000 });
-  await inspect(page, "home-empty");
   return words.join(" ");
+}
+
+/** A chart in custody becomes the patient's: the code is mistyped first, then the link of the QR code is pasted. */
+async function claims(browser) {
+  const page = await open(browser, home);
+  const code = await hospital("custody", {});
+  await page.goto("/");
+  await press(page, "I have a claim card");
+  await keys(page);
+  await heading(page, "Enter your claim card");
+  await inspect(page, "start-claim");
+  await reach(page, "The code on the card");
+  await page.keyboard.type(code.slice(1));
+  await press(page, "Make the record mine");
+  await page.getByText("This is not the code of a claim card").waitFor();
+  await inspect(page, "start-claim-wrong");
+  await press(page, "The code on the card");
+  await page.keyboard.press("Control+A");
+  await page.keyboard.type(`vitalog:claim?${code.replaceAll("-", "")}`);
+  await press(page, "Make the record mine");
+  await page.getByText("earlier records open with your keys").waitFor({ timeout: 120_000 });
+  await page.locator("nav.tabs").waitFor();
+  await press(page, "Record");
+  await heading(page, "Record");
+  await page.locator(".happened").first().waitFor({ timeout: 60_000 });
+  out.claimed = await page.locator(".happened .row-title").allInnerTexts();
+  await press(page, "Sharing");
+  await heading(page, "Sharing");
+  out.custodian = await page.locator(".sharer h3").innerText();
+  await inspect(page, "sharing-claimed");
+  await page.context().close();
 }
 
 /** Shares all but the most private sections with the member that doesn't serve the app. */
@@ -183,6 +219,7 @@ try {
   await largeText(home, words);
   await stops(page, desk);
   await locks(page);
+  await claims(browser);
 } catch (e) {
   out.failed = `${e.stack ?? e}\nThe app said: ${said.join("; ")}`;
   for (const c of browser.contexts()) for (const p of c.pages()) await picture(p, "failed");

@@ -2,6 +2,8 @@
 
 import { describe, expect, test } from "vitest";
 import type { Notice, Vault } from "./api.ts";
+import { hex, utf8 } from "./bytes.ts";
+import { parseCard } from "./grant/card.ts";
 import { memoryStore, type Store } from "./store.ts";
 import { vaultOf } from "./vault.ts";
 
@@ -18,6 +20,13 @@ async function has<T>(deed: "custody" | "write" | "read", body: { chart?: string
 function start(store: Store, ask: typeof fetch = fetch): { vault: Vault; notices: Notice[] } {
   const notices: Notice[] = [];
   return { vault: vaultOf({ store, fetch: (url, init) => ask(url, init), notify: (n) => notices.push(n) }), notices };
+}
+
+/** All bytes and texts in a value, in hex. */
+function hexIn(x: unknown): string {
+  if (x instanceof Uint8Array) return hex(x);
+  if (typeof x === "string") return hex(utf8(x));
+  return typeof x === "object" && x !== null ? Object.values(x).map(hexIn).join(" ") : "";
 }
 
 async function fresh(store = memoryStore(), ask: typeof fetch = fetch): Promise<{ vault: Vault; notices: Notice[] }> {
@@ -41,7 +50,16 @@ const pulse = async (vault: Vault) => (await vault.record()).resources.find((r) 
 describe.skipIf(home === "")("a claim on a running network", () => {
   test("makes the chart the patient's: old and new records open, the hospital is a grantee that can be stopped", async () => {
     const { chart, card } = await has<{ chart: string; card: string }>("custody");
-    const { vault, notices } = await fresh();
+    const left: string[] = []; // what went over the network, or into the browser's storage
+    const map = memoryStore();
+    const put: Store["put"] = (table, key, value) => {
+      left.push(hexIn([key, value]));
+      return map.put(table, key, value);
+    };
+    const { vault, notices } = await fresh({ ...map, put }, async (url, init) => {
+      left.push(hexIn([String(url), init?.body]));
+      return fetch(url, init);
+    });
     const words = await vault.words({});
     await expect(vault.claim({ card: card.slice(1) })).rejects.toMatchObject({ failure: "card" });
     await expect(vault.claim({})).rejects.toMatchObject({ failure: "card" });
@@ -56,6 +74,10 @@ describe.skipIf(home === "")("a claim on a running network", () => {
     await vault.sync();
     expect((await vault.record()).problems).toEqual([]);
     expect((await pulse(vault))!.versions.length).toBe(before + 2);
+
+    const secret = hex(parseCard(card).secret);
+    expect(left.length).toBeGreaterThan(20);
+    for (const s of [secret, hex(utf8(card)), hex(utf8(card.replaceAll("-", "")))]) expect(left.some((x) => x.includes(s))).toBe(false);
 
     const { rows, proven } = await vault.activity();
     expect(proven).toBe(true);

@@ -3,7 +3,7 @@
  * take the place of the own ones, but for the index.
  */
 
-import { type Bytes, wipe } from "./bytes.ts";
+import type { Bytes } from "./bytes.ts";
 import { fail } from "./failure.ts";
 import { type Patient, patientOf, type SectionKeys } from "./keys.ts";
 import { clinicalSections, type SectionName } from "./names.ts";
@@ -61,5 +61,3 @@ function taken(old: SectionKeys, mine: SectionKeys, until: number): SectionKeys 
     readerPublic: (e) => of(e).readerPublic(e),
   };
 }
-
-export const wipeClaim = (c: Claim): void => wipe(c.root);

@@ -1,4 +1,4 @@
-/** A chart that is claimed with a card: its code, and how far the handing over has come. The code is handed to the vault and kept nowhere. */
+/** A chart that is claimed with a card: its code, and how far the handing over has come. The code is handed to the vault and goes with the page. */
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { explain, progress, refresh, settle, state, tell, vault } from "../../app/store.ts";
@@ -13,6 +13,7 @@ export function Claim({ going }: { going: boolean }) {
   const w = words.value.start;
   const [busy, setBusy] = useState(going);
   const [error, setError] = useState("");
+  const [typed, setTyped] = useState(""); // it stays when one character was wrong
   const begun = useRef(false);
   const run = async (card?: string) => {
     setBusy(true);
@@ -37,7 +38,7 @@ export function Claim({ going }: { going: boolean }) {
   }, [going]);
   const p = progress.value;
   if (busy) return <Steps title={w.claimGoing} why={w.claimGoingWhy} {...(p ? { now: w.steps[p.step], done: p.done, of: p.of } : {})} />;
-  if (!going) return <Code error={error} run={(card) => void run(card)} />;
+  if (!going) return <Code typed={typed} set={setTyped} error={error} run={(card) => void run(card)} />;
   return (
     <div class="start">
       <Heading>{w.claimGoing}</Heading>
@@ -51,9 +52,8 @@ export function Claim({ going }: { going: boolean }) {
   );
 }
 
-function Code({ error, run }: { error: string; run(card: string): void }) {
+function Code({ typed, set, error, run }: { typed: string; set(typed: string): void; error: string; run(card: string): void }) {
   const w = words.value.start;
-  const [typed, setTyped] = useState("");
   const [scanning, setScanning] = useState(false);
   const [camera, setCamera] = useState("");
   const instead = () =>
@@ -89,7 +89,7 @@ function Code({ error, run }: { error: string; run(card: string): void }) {
             spellcheck={false}
             aria-describedby="card-code-hint"
             value={typed}
-            onInput={(e) => setTyped(e.currentTarget.value)}
+            onInput={(e) => set(e.currentTarget.value)}
           />
           <p id="card-code-hint" class="hint">
             {w.claimHint}

@@ -26,6 +26,7 @@ export async function claimChart(s: Session, card: string | undefined, mark: (m:
   await keepClaim(s, claim);
   await mark({ claim: "going" });
   await keepClaim(s, await takeOver(s, claim));
+  wipe(claim.root);
   await turn(s);
   await mark({ enrolled: true });
   const { done, of } = await unlock(s);
