@@ -7,7 +7,7 @@ import { sha3_256, shake256 } from "@noble/hashes/sha3.js";
 import { type Bytes, concat, equal, random, utf8, wipe } from "../bytes.ts";
 import { fail } from "../failure.ts";
 import { importSeed } from "./ed25519.ts";
-import { noble as alone, type Kem } from "./kem.ts";
+import type { Kem } from "./kem.ts";
 
 export const publicSize = 1216;
 export const encapsSize = 1120;
