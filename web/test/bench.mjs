@@ -77,7 +77,7 @@ try {
   page = await open(browser, home);
   await page.context().setDefaultTimeout(300_000);
   await shows(page, "first", async () => {
-    await page.locator(".start .button").nth(1).click();
+    await page.locator(".start .stack .button").last().click();
     await page.locator("textarea").fill(words.join(" "));
     await page.locator("input[type=password]").fill(passphrase);
     await page.locator("button[type=submit]").click();

@@ -11,7 +11,7 @@ export const passphrase = "four words that differ";
 /** Gets somebody's keys into a browser, until what is to show shows. */
 export async function recover(page, words, shows = ".upto") {
   await page.goto("/");
-  await page.locator(".start .button").nth(1).click();
+  await page.locator(".start .stack .button").last().click();
   await page.locator("textarea").fill(words);
   await page.locator("input[type=password]").fill(passphrase);
   await page.locator("button[type=submit]").click();

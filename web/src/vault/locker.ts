@@ -5,6 +5,7 @@
 
 import type { Notice, Vault } from "./api.ts";
 import { type Bytes, random, wipe } from "./bytes.ts";
+import type { Kem } from "./crypto/kem.ts";
 import { doorOf } from "./door.ts";
 import { fail } from "./failure.ts";
 import { claimant, claimChart, findClaim } from "./flows/claimed.ts";
@@ -22,6 +23,7 @@ import { rootOf, wordsOf } from "./words.ts";
 export interface Surroundings {
   store: Store;
   fetch: Fetch;
+  kem?: Kem; // where the browser has none; by itself it does without helpers
   notify(n: Notice): void;
 }
 
@@ -59,7 +61,7 @@ export function lockerOf(env: Surroundings): Locker {
   /** Takes over the root and overwrites it. */
   const begin = async (root: Bytes): Promise<void> => {
     const { genesis, member, home: base } = await door.pinned();
-    const patient = await claimant(await patientOf(genesis.network, root), store);
+    const patient = await claimant(await patientOf(genesis.network, root, true, env.kem), store);
     const home = homeOf(base, member, env.fetch);
     const progress = (p: Parameters<Session["progress"]>[0]): void => env.notify({ kind: "progress", progress: p });
     session = {
