@@ -5,6 +5,7 @@ import { type Item, item } from "../fhir/item.ts";
 import { count, fill, words } from "../i18n/index.ts";
 import { vaultInWorker } from "../link.ts";
 import type { Activity, Chart, Failure, Grant, Network, Progress, Request, State, VaultError } from "../vault/api.ts";
+import { notice } from "./notice.ts";
 
 export const network = signal<Network | null>(null);
 export const state = signal<State | null>(null);
@@ -88,9 +89,10 @@ let heard = false; // of something whose fetching has not begun
 function hear() {
   if (heard) return;
   heard = true;
-  last = last.then(() => {
+  last = last.then(async () => {
     heard = false;
-    return fetchNews(false, false);
+    await fetchNews(false, false);
+    notice();
   });
 }
 
