@@ -205,6 +205,12 @@ try {
   await dark(page);
 } catch (e) {
   out.failed = `${e.stack ?? e}\nThe app said: ${said.join("; ")}`;
+  await browser
+    .contexts()[0]
+    ?.pages()[0]
+    ?.getByRole("link", { name: "Home" })
+    .click({ timeout: 2000 })
+    .catch(() => {});
   for (const c of browser.contexts()) for (const p of c.pages()) await picture(p, "failed");
 } finally {
   await browser.close();

@@ -70,6 +70,17 @@ async function show() {
   activity.value = a;
   requests.value = q;
   grants.value = g;
+  lookAgain(c);
+}
+
+const tries = 6;
+let lacking = { what: "", times: 0 };
+
+/** A record may be on the ledger before its ciphertext is at the home member: what is missing is looked for again, later and later. */
+function lookAgain(c: Chart) {
+  const what = c.problems.flatMap((p) => (p.why === "missing" ? [`${p.log}/${p.entry}`] : [])).join();
+  lacking = { what, times: what === lacking.what ? lacking.times + 1 : 0 };
+  if (what !== "" && lacking.times < tries) setTimeout(() => chart.value && void refresh(false, true), 1000 * 2 ** lacking.times);
 }
 
 let last: Promise<void> = Promise.resolve();
