@@ -69,6 +69,8 @@ func TestAPatientCorrectsHidesAndOpensFilesInABrowser(t *testing.T) {
 	var got struct {
 		Found, Answer, Drawn, Saved, Failed string
 		Before, Hidden, Again, Complaints   []string
+		Imported                            []string
+		Notices                             bool
 	}
 	if err := json.Unmarshal(said, &got); err != nil {
 		t.Fatalf("%v\n%s", err, said)
@@ -85,6 +87,13 @@ func TestAPatientCorrectsHidesAndOpensFilesInABrowser(t *testing.T) {
 	all, one := []string{"1", "1"}, []string{"1", "0"}
 	if !slices.Equal(got.Before, all) || !slices.Equal(got.Hidden, one) || !slices.Equal(got.Again, all) {
 		t.Errorf("the two hospitals found %v before, %v while it was hidden from the second, %v afterwards", got.Before, got.Hidden, got.Again)
+	}
+	if len(got.Imported) != 2 || !strings.Contains(got.Imported[0], "11 readings were written.") ||
+		!strings.Contains(got.Imported[1], "0 readings were written.") || !strings.Contains(got.Imported[1], "11 were in your record already.") {
+		t.Errorf("of an export with 11 readings the app said %q", got.Imported)
+	}
+	if !got.Notices {
+		t.Error("notices that were asked for are not on")
 	}
 	if got.Drawn != "40,30,200,16,46,255" || got.Saved != "vitalog-attachment.txt" {
 		t.Errorf("drawn %q, saved as %q", got.Drawn, got.Saved)

@@ -106,6 +106,93 @@ async function files(page) {
   out.saved = (await saved).suggestedFilename();
 }
 
+/** A note and a weight, then an export that is read twice. */
+async function writes(page) {
+  await press(page, "Record");
+  await heading(page, "Record");
+  await press(page, "Write something");
+  await heading(page, "Write something");
+  await press(page, "Seal and save");
+  await page.getByText("Write something first.").waitFor();
+  await reach(page, "Your note");
+  await page.keyboard.type("I slept well.");
+  await press(page, "Seal and save");
+  await heading(page, "Record");
+  await page.getByText("Own note").first().waitFor({ timeout: 60_000 });
+  await press(page, "Write something");
+  await heading(page, "Write something");
+  await press(page, "Own note", "ArrowDown");
+  await inspect(page, "record-new");
+  await reach(page, "Upper value");
+  await page.keyboard.type("121");
+  await press(page, "Seal and save");
+  await page.getByText("Enter a number").waitFor();
+  await reach(page, "Lower value");
+  await page.keyboard.type("79");
+  await press(page, "Seal and save");
+  await heading(page, "Record");
+  await page.getByText("121/79").first().waitFor({ timeout: 60_000 });
+  const imports = async () => {
+    await press(page, "Import");
+    await heading(page, "Import from Apple Health");
+    await page.locator("input[type=file]").setInputFiles("../wearable/testdata/apple.xml");
+    await press(page, "The last month", "ArrowDown");
+    await press(page, "Read and seal");
+    await page.locator("[role=status] .card").waitFor({ timeout: 60_000 });
+    const said = await page.locator("[role=status] .card").innerText();
+    await inspect(page, "record-import");
+    await press(page, "Record");
+    await heading(page, "Record");
+    return said;
+  };
+  out.imported = [await imports(), await imports()];
+}
+
+async function wonders(page) {
+  await press(page, "Activity");
+  await heading(page, "Activity");
+  await press(page, "I don’t recognise this");
+  await page.getByRole("dialog").waitFor();
+  await inspect(page, "sheet-unrecognised");
+  await reach(page, /^Your question to Member/);
+  await page.keyboard.type("Who was it?");
+  await press(page, "Sign and send");
+  await page.getByText("Sent, not answered yet").first().waitFor({ timeout: 60_000 });
+  await inspect(page, "activity-asked");
+  await press(page, "More");
+  await heading(page, "More");
+  await page.context().grantPermissions(["notifications"]);
+  await press(page, "Notices");
+  await heading(page, "Notices");
+  await press(page, "Tell me that something is new", "Space");
+  await page.waitForFunction(() => localStorage.getItem("vitalog.notices") === "on");
+  out.notices = await page.locator("input[type=checkbox]").isChecked();
+  await inspect(page, "more-notices");
+}
+
+/** The entry with a request, and what is new here, in the dark and from right to left. */
+async function dark(page) {
+  await to(page, "Pulse");
+  const key = await page.evaluate(() => history.state.of);
+  const visit = (path, of = "") =>
+    page.evaluate(
+      ([p, o]) => {
+        history.pushState({ of: o }, "", p);
+        dispatchEvent(new PopStateEvent("popstate"));
+      },
+      [path, of],
+    );
+  await page.emulateMedia({ colorScheme: "dark" });
+  await visit("/more/language");
+  await page.locator("label:has([lang=ar])").click();
+  await page.locator("html[lang=ar]").waitFor();
+  for (const path of ["/", "/record/item", "/record/new", "/record/import", "/activity", "/more/notices"]) {
+    await visit(path, path === "/record/item" ? key : "");
+    await page.locator("main h1").waitFor();
+    await inspect(page, `dark-arabic${path.replaceAll("/", "-")}`);
+  }
+}
+
 const browser = await launch();
 try {
   const page = await open(browser, process.env.VITALOG_HOME);
@@ -113,8 +200,17 @@ try {
   await corrects(page);
   await hides(page);
   await files(page);
+  await writes(page);
+  await wonders(page);
+  await dark(page);
 } catch (e) {
   out.failed = `${e.stack ?? e}\nThe app said: ${said.join("; ")}`;
+  await browser
+    .contexts()[0]
+    ?.pages()[0]
+    ?.getByRole("link", { name: "Home" })
+    .click({ timeout: 2000 })
+    .catch(() => {});
   for (const c of browser.contexts()) for (const p of c.pages()) await picture(p, "failed");
 } finally {
   await browser.close();

@@ -53,6 +53,8 @@ export const pages: { [V in View]: Page } = {
   "/": later(home),
   "/record": later(async () => (await record()).Record),
   "/record/item": later(async () => (await record()).ItemPage),
+  "/record/new": later(async () => (await record()).Write),
+  "/record/import": later(async () => (await record()).Import),
   "/vitals": later(async () => (await record()).Vitals),
   "/vitals/trend": later(async () => (await record()).TrendPage),
   "/medicines": later(async () => (await record()).Medicines),
@@ -65,6 +67,7 @@ export const pages: { [V in View]: Page } = {
   "/more": later(async () => (await more()).More),
   "/more/keys": later(async () => (await more()).Keys),
   "/more/language": later(async () => (await more()).LanguagePage),
+  "/more/notices": later(async () => (await more()).Notices),
   "/more/export": later(async () => (await more()).Export),
   "/more/about": later(async () => (await more()).About),
 };

@@ -5,6 +5,7 @@ import { type Item, item } from "../fhir/item.ts";
 import { count, fill, words } from "../i18n/index.ts";
 import { vaultInWorker } from "../link.ts";
 import type { Activity, Chart, Failure, Grant, Network, Progress, Request, State, VaultError } from "../vault/api.ts";
+import { notice } from "./notice.ts";
 
 export const network = signal<Network | null>(null);
 export const state = signal<State | null>(null);
@@ -69,6 +70,17 @@ async function show() {
   activity.value = a;
   requests.value = q;
   grants.value = g;
+  lookAgain(c);
+}
+
+const tries = 6;
+let lacking = { what: "", times: 0 };
+
+/** A record may be on the ledger before its ciphertext is at the home member: what is missing is looked for again, later and later. */
+function lookAgain(c: Chart) {
+  const what = c.problems.flatMap((p) => (p.why === "missing" ? [`${p.log}/${p.entry}`] : [])).join();
+  lacking = { what, times: what === lacking.what ? lacking.times + 1 : 0 };
+  if (what !== "" && lacking.times < tries) setTimeout(() => chart.value && void refresh(false, true), 1000 * 2 ** lacking.times);
 }
 
 let last: Promise<void> = Promise.resolve();
@@ -88,9 +100,10 @@ let heard = false; // of something whose fetching has not begun
 function hear() {
   if (heard) return;
   heard = true;
-  last = last.then(() => {
+  last = last.then(async () => {
     heard = false;
-    return fetchNews(false, false);
+    await fetchNews(false, false);
+    notice();
   });
 }
 

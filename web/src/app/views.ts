@@ -4,6 +4,8 @@ export const views = [
   "/",
   "/record",
   "/record/item",
+  "/record/new",
+  "/record/import",
   "/vitals",
   "/vitals/trend",
   "/medicines",
@@ -16,6 +18,7 @@ export const views = [
   "/more",
   "/more/keys",
   "/more/language",
+  "/more/notices",
   "/more/export",
   "/more/about",
 ] as const;

@@ -210,6 +210,10 @@ function shown(r: FhirResource): Shown {
         visit: target(r.encounter),
         status: r.status,
       };
+    case "QuestionnaireResponse": {
+      const said = (r.item ?? []).flatMap((i) => (i.answer ?? []).map((a) => a.valueString ?? "")).filter(Boolean);
+      return { kind: "document", title: r.item?.[0]?.text ?? "", when: when(r.authored), note: said.join("\n"), status: r.status };
+    }
     case "Binary":
       return { kind: "document", title: r.contentType, when: null };
     case "Task":

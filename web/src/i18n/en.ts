@@ -89,6 +89,8 @@ export const en = {
       sealing: "Sealing",
       submitting: "Writing to the ledger",
       proving: "Checking the proofs",
+      reading: "Reading the file",
+      importing: "Writing the readings",
     },
 
     unlockTitle: "Welcome back",
@@ -347,6 +349,66 @@ export const en = {
     types: { picture: "Picture", text: "Text", pdf: "PDF document", other: "File" },
   },
 
+  unrecognised: {
+    title: "Is this look strange to you?",
+    open: "I don’t recognise this",
+    why: "{who} signed for this look. It may be a laboratory, a stand-in or an office that works for somebody you know. Ask them: they have to say who it was and why.",
+    stop: "If you don’t want them to look again, stop sharing with them:",
+    text: "Your question to {who}",
+    textHint: "For example: I wasn’t with you on that day. Who was it, and why?",
+    textMissing: "Say in a few words what you want to know.",
+  },
+
+  write: {
+    open: "Write something",
+    import: "Import",
+    title: "Write something",
+    why: "It is sealed on this device and stands in your own notes. Who may read that part of your record sees that it is from you.",
+    what: "What is it?",
+    note: "Own note",
+    noteText: "Your note",
+    noteMissing: "Write something first.",
+    valueMissing: "Enter a number, for example 61 or 36.6.",
+    upper: "Upper value",
+    lower: "Lower value",
+    values: {
+      pressure: "Blood pressure",
+      pulse: "Pulse",
+      weight: "Weight",
+      temperature: "Temperature",
+      glucose: "Blood sugar",
+      oxygen: "Oxygen saturation",
+    },
+    save: "Seal and save",
+    done: "Saved.",
+  },
+
+  import: {
+    title: "Import from Apple Health",
+    why: "The file is read and sealed on this device. It isn’t sent anywhere as it is.",
+    how1: "On your phone open Health, tap your picture, then “Export All Health Data”.",
+    how2: "Unpack the archive and bring export.xml to this device.",
+    how3: "Choose it here. The same file can be imported again: nothing comes twice.",
+    file: "The file export.xml",
+    fileHint: "Large files take some minutes. Leave this page open.",
+    missing: "Choose a file first.",
+    span: "From when",
+    spans: { month: "The last month", year: "The last year", all: "Everything" },
+    start: "Read and seal",
+    written: plural("{n} reading was written.", "{n} readings were written."),
+    known: plural("{n} was in your record already.", "{n} were in your record already."),
+    left: plural("{n} was left out: it has no code here.", "{n} were left out: they have no code here."),
+  },
+
+  notices: {
+    why: "While this page is open in the background, your browser can tell you that something is new. It never says what: others may see your screen.",
+    text: "There is something new in your record.",
+    on: "Tell me that something is new",
+    denied: "Your browser doesn’t allow it. You can change that in its settings.",
+    none: "This browser can’t show notices.",
+    open: "Nothing is sent to a service for it.",
+  },
+
   flags: { high: "High", low: "Low", "critical-high": "Very high", "critical-low": "Very low", abnormal: "Unusual", normal: "In range" },
 
   vitals: {
@@ -602,6 +664,7 @@ export const en = {
     exportWarn: "The files are not sealed: keep them safe.",
     saved: "Saved: {file}",
     keys: "Keys and this device",
+    notices: "Notices",
     language: "Language",
     about: "About this network",
     lock: "Lock now",

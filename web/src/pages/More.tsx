@@ -19,6 +19,7 @@ export function More() {
         <ul class="card rows">
           <RowLink to="/more/export" icon="download" title={w.export} />
           <RowLink to="/more/keys" icon="key" title={w.keys} />
+          <RowLink to="/more/notices" icon="alert" title={w.notices} />
           <RowLink to="/more/language" icon="globe" title={w.language} />
           <RowLink to="/more/about" icon="shield" title={w.about} />
         </ul>

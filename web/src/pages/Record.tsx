@@ -29,6 +29,16 @@ export function Record() {
     <div class="page">
       <Title>{w.title}</Title>
       <Upto />
+      <div class="pair">
+        <Go to="/record/new" class="button quiet">
+          <Icon name="plus" />
+          {words.value.write.open}
+        </Go>
+        <Go to="/record/import" class="button quiet">
+          <Icon name="watch" />
+          {words.value.write.import}
+        </Go>
+      </div>
       <Narrow />
       <p class="found" role="status">
         {count(w.found, n)}

@@ -5,3 +5,4 @@ export { About } from "./more/About.tsx";
 export { Export } from "./more/Export.tsx";
 export { Keys } from "./more/Keys.tsx";
 export { LanguagePage } from "./more/LanguagePage.tsx";
+export { Notices } from "./more/Notices.tsx";

@@ -20,6 +20,7 @@ import type {
   Claimed,
   Final,
   Grant,
+  Imported,
   Network,
   Progress,
   Proof,
@@ -119,6 +120,8 @@ export interface Vault {
   write(o: { json: string; section?: SectionName }): Promise<Final>;
   /** Ends a resource that the patient wrote, by its key (type/id). */
   remove(o: { key: string }): Promise<Final>;
+  /** Writes the readings of an export of Apple Health, of days (2026-03-02) from `since` on, "" for all. It can be repeated. */
+  importReadings(o: { file: Blob; since: string }): Promise<Imported>;
   share(o: Share): Promise<Final>;
   answer(o: Answer): Promise<Final>;
   /** Ends grants and begins a new epoch for what is written from now on. */

@@ -232,8 +232,16 @@ export interface Card {
   text: string; // vitalog:… for a QR code: who has it can ask, not read
 }
 
+/** What became of an export's readings. */
+export interface Imported {
+  written: number;
+  known: number; // were in the record already
+  left: number; // of types, units or times that can't be told
+  block: number; // 0 if nothing was written
+}
+
 export interface Progress {
-  step: "logs" | "records" | "enrolling" | "claiming" | "locks" | "sealing" | "submitting" | "proving";
+  step: "logs" | "records" | "enrolling" | "claiming" | "locks" | "sealing" | "submitting" | "proving" | "reading" | "importing";
   done: number;
   of: number;
 }

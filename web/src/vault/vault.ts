@@ -7,6 +7,7 @@ import { bytesOf } from "./flows/attachment.ts";
 import { bundle, signedLog } from "./flows/export.ts";
 import { hide, unhide } from "./flows/hide.ts";
 import { answer, requests } from "./flows/inbox.ts";
+import { importReadings } from "./flows/readings.ts";
 import { chart } from "./flows/record.ts";
 import { grants, share, stop } from "./flows/sharing.ts";
 import { place, signed, submit } from "./flows/submit.ts";
@@ -51,6 +52,7 @@ export function vaultOf(env: Surroundings): Vault {
 
     write: async (o) => write(await proved(), o.json, o.section),
     remove: async (o) => remove(await proved(), o.key),
+    importReadings: async (o) => importReadings(await proved(), o),
     share: async (o) => (await share(await proved(), o)).final,
     answer: async (o) => answer(await proved(), o),
     stop: async (o) => stop(await proved(), (g) => o.grants.includes(g.id)),

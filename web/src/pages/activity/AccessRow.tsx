@@ -5,6 +5,7 @@ import { Icon } from "../../ui/Icon.tsx";
 import { Chip, Go } from "../../ui/parts.tsx";
 import type { Access, Party } from "../../vault/api.ts";
 import { type Look, recordsOf, sectionsOf } from "./looks.ts";
+import { Unrecognised } from "./Unrecognised.tsx";
 
 export function partyName(p: Party): string {
   if (p.kind === "member" || p.kind === "device") return p.name;
@@ -65,6 +66,7 @@ export function AccessRow({ look, seen }: { look: Look; seen?: boolean }) {
             {time(r.at, "minute")}
           </time>
         </p>
+        {seen && r.by.kind === "member" && <Unrecognised look={look} />}
         {seen && (
           <details>
             <summary>{w.seen}</summary>

@@ -17,26 +17,32 @@ const compressFrom = 512; // bytes
 const maxMembers = 128;
 
 /** Writes one record with items into a section. It is final when this returns. */
-export async function publish(s: Session, section: SectionName, items: NewItem[]): Promise<Final> {
+export const publish = (s: Session, section: SectionName, items: NewItem[]): Promise<Final> => publishAll(s, section, [items]);
+
+/** Writes several records by one operation: all of them are there, or none. */
+export async function publishAll(s: Session, section: SectionName, records: NewItem[][]): Promise<Final> {
   for (let i = 0; i < tries; i++) {
-    const final = await attempt(s, section, items);
+    const final = await attempt(s, section, records);
     if (final) return final;
   }
   return fail("refused", "the ledger moved on each time: try again");
 }
 
 /** null: the epoch or the network key changed meanwhile, or no block came in time. */
-async function attempt(s: Session, section: SectionName, items: NewItem[]): Promise<Final | null> {
+async function attempt(s: Session, section: SectionName, records: NewItem[][]): Promise<Final | null> {
   const k = await s.patient.section(section);
   const [{ epoch }, net] = [(await proofOf(s, k.log, 0)).head, await networkKey(s)];
-  s.progress({ step: "sealing", done: 0, of: 1 });
-  const compressed = items.reduce((n, x) => n + x.json.length, 0) >= compressFrom;
-  const context = { network: s.genesis.network, log: k.log, writer: k.owner.public, salt: random(16), created: Date.now(), compressed };
-  const content = await signContent(k.owner, recordOf(context), context.created, items);
   const locks = { owner: k.exchange.public, reader: await k.readerPublic(epoch), epoch, network: net.public, generation: net.generation };
-  const sealed = await seal(context, content, locks);
-  await s.home.putRecord(encodeHeader(sealed.header), sealed.blob);
-  const body = { kind: "append", epoch, generation: net.generation, records: [committed(sealed)] } as const;
+  const sealed: Sealed[] = [];
+  for (const [i, items] of records.entries()) {
+    s.progress({ step: "sealing", done: i, of: records.length });
+    const compressed = items.reduce((n, x) => n + x.json.length, 0) >= compressFrom;
+    const context = { network: s.genesis.network, log: k.log, writer: k.owner.public, salt: random(16), created: Date.now(), compressed };
+    const one = await seal(context, await signContent(k.owner, recordOf(context), context.created, items), locks);
+    await s.home.putRecord(encodeHeader(one.header), one.blob);
+    sealed.push(one);
+  }
+  const body = { kind: "append", epoch, generation: net.generation, records: sealed.map(committed) } as const;
   const o = await signed(s, k.owner, k.log, { ...body, records: [...body.records] });
   const results = await s.home.submit([o]);
   if (again(results[0]!)) return null;
