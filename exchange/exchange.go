@@ -1,4 +1,4 @@
-// Package exchange has the flows of the network: Enrol, Publish, Request, Grant, Open, Revoke, for members and for patients.
+// Package exchange has the flows of the network: Enrol, Publish, Request, Grant, Open, Revoke, Claim, for members and for patients.
 //
 // It promises the order of effects. What is acknowledged was durable first, then on the ledger; what is read was first on the ledger,
 // then released by the network, then opened. Open and OpenBinary are the only functions of a member that open an envelope, and their first
