@@ -92,7 +92,7 @@ async function hides(page) {
 async function files(page) {
   await to(page, "Discharge letter");
   await press(page, "Open here");
-  await page.getByText("Come back in two weeks.").waitFor();
+  await page.locator(".file pre", { hasText: "Come back in two weeks." }).waitFor();
   await reach(page, "Open here");
   await page.keyboard.press("Enter");
   await page.locator("canvas.picture").waitFor();
