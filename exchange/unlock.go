@@ -28,7 +28,7 @@ func claimed(c *keyring.Claim) (Draft, error) {
 	return note{Claim: &claimNote{Root: slices.Clone(root[:]), Epochs: c.Epochs}}.draft()
 }
 
-// Claimed is the chart that a patient's keys have claimed, from the patient's own index; nil: none.
+// Claimed is the chart that a patient's keys, as they are without it, have claimed, from the patient's own index; nil: none.
 func Claimed(ctx context.Context, home Home, keys *keyring.Patient) (c *keyring.Claim, err error) {
 	if there, err := onLedger(ctx, home, keys.Log(section.Demographics)); there || err != nil {
 		return nil, err // a record of their own

@@ -62,7 +62,11 @@ func (p *program) claimant(ctx context.Context, address, file string) (*app, *gr
 		if err != nil {
 			return nil, nil, err
 		}
-		found, err := exchange.Claimed(ctx, a.home, a.keys)
+		own, err := a.ring.Own()
+		if err != nil {
+			return nil, nil, err
+		}
+		found, err := exchange.Claimed(ctx, a.home, own)
 		if err != nil || found != nil {
 			return a, nil, err
 		}
