@@ -46,11 +46,11 @@ func TestInABrowser(t *testing.T) {
 	h := hospital{testnet.Start(t, 4, 0)}
 	desk := httptest.NewServer(h)
 	t.Cleanup(desk.Close)
-	walk := func(t *testing.T, name string, got any) {
+	walk := func(t *testing.T, got any, script string, args ...string) {
 		t.Helper()
 		ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 		defer cancel()
-		c := exec.CommandContext(ctx, "node", "test/"+name)
+		c := exec.CommandContext(ctx, "node", append([]string{"test/" + script}, args...)...)
 		c.Env = append(os.Environ(), "VITALOG_CHROMIUM="+chromium, "VITALOG_HOME="+h.Nodes[1].Config.URL(), "VITALOG_HOSPITAL="+desk.URL)
 		var wrong bytes.Buffer
 		c.Stderr = &wrong
@@ -64,7 +64,17 @@ func TestInABrowser(t *testing.T) {
 	}
 	t.Run("what a patient relies on", func(t *testing.T) { proves(t, walk) })
 	t.Run("a patient's first day", func(t *testing.T) { firstDay(t, walk) })
+	t.Run("what is measured is there", func(t *testing.T) {
+		var got map[string]float64
+		walk(t, &got, "bench.mjs", "40")
+		if got["ms-first"] <= 0 || got["ms-again"] <= 0 || got["ms-search-median"] <= 0 {
+			t.Errorf("measured %v", got)
+		}
+	})
 }
+
+// walker runs a script in test/ and reads what it prints.
+type walker func(t *testing.T, got any, script string, args ...string)
 
 // browser is the path of a Chromium. Without one the test is skipped, but not in CI.
 func browser(t testing.TB) string {
@@ -96,7 +106,7 @@ func browser(t testing.TB) string {
 }
 
 // A patient's first day with the keyboard alone; and every page, which axe looks at in light, dark, right-to-left, narrow and with large text.
-func firstDay(t *testing.T, walk func(t *testing.T, name string, got any)) {
+func firstDay(t *testing.T, walk walker) {
 	var got struct {
 		Sentence, Shared, Entries, Narrowed, Allowed, Refused, Failed string
 		Found, Seen, Complaints                                       []string
@@ -104,7 +114,7 @@ func firstDay(t *testing.T, walk func(t *testing.T, name string, got any)) {
 		Rows                                                          int
 		Came                                                          map[string]int // ms until it showed by itself
 	}
-	walk(t, "walk.mjs", &got)
+	walk(t, &got, "walk.mjs")
 	if got.Failed != "" {
 		t.Error(got.Failed)
 	}

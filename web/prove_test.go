@@ -12,7 +12,7 @@ import (
 )
 
 // proves runs what a patient relies on, each under its name.
-func proves(t *testing.T, walk func(t *testing.T, name string, got any)) {
+func proves(t *testing.T, walk walker) {
 	var got struct {
 		Steps      map[string]string // what went wrong
 		Took       map[string]int    // ms
@@ -20,7 +20,7 @@ func proves(t *testing.T, walk func(t *testing.T, name string, got any)) {
 		Shifts     map[string]float64
 		Complaints []string
 	}
-	walk(t, "prove.mjs", &got)
+	walk(t, &got, "prove.mjs")
 	t.Logf("ms of the steps: %v", got.Took)
 	t.Logf("bytes of assets to the first view: %v; the layout shifts by: %v", got.Bytes, got.Shifts)
 	for _, name := range []string{

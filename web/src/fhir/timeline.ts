@@ -20,7 +20,10 @@ const lasting: readonly Kind[] = ["person", "coverage"];
 const fits = (i: Item, f: Filter, terms: string[]): boolean =>
   (f.kinds.size === 0 || f.kinds.has(i.kind)) && (!f.from || i.from === f.from) && terms.every((t) => i.search.includes(t));
 
-const day = (at: number): string => new Date(at).toLocaleDateString("sv");
+const day = (at: number): string => {
+  const d = new Date(at);
+  return `${d.getFullYear()}-${d.getMonth()}-${d.getDate()}`;
+};
 
 /** In a visit what was found comes before what was measured. */
 const rank: readonly Kind[] = [

@@ -7,6 +7,7 @@ import { type Bytes, hex, sha256 } from "./bytes.ts";
 import { aes } from "./crypto/aes.ts";
 import { type Secret, secretOf } from "./crypto/derive.ts";
 import { type Signer, signerOf } from "./crypto/ed25519.ts";
+import type { Kem } from "./crypto/kem.ts";
 import { type Decapsulator, decapsulatorOf } from "./crypto/xwing.ts";
 import { type SectionName, sectionNumber } from "./names.ts";
 import { sum, u32 } from "./wire.ts";
@@ -41,7 +42,7 @@ export interface Patient {
 }
 
 /** Takes over the root and overwrites it. `native: false` leaves the browser's key types out. */
-export async function patientOf(network: Bytes, root: Bytes, native = true): Promise<Patient> {
+export async function patientOf(network: Bytes, root: Bytes, native = true, kem?: Kem): Promise<Patient> {
   const secret = await secretOf(root);
   const sections = new Map<SectionName, Promise<SectionKeys>>();
   return {
@@ -49,14 +50,14 @@ export async function patientOf(network: Bytes, root: Bytes, native = true): Pro
     local: await aes(await secret.derive("vitalog/v1/portal/local", new Uint8Array(0))),
     chart: uuid(await secret.derive("vitalog/v1/chart", new Uint8Array(0))),
     section: (s) => {
-      const keys = sections.get(s) ?? sectionKeys(network, secret, s, native);
+      const keys = sections.get(s) ?? sectionKeys(network, secret, s, native, kem);
       sections.set(s, keys);
       return keys;
     },
   };
 }
 
-async function sectionKeys(network: Bytes, root: Secret, section: SectionName, native: boolean): Promise<SectionKeys> {
+async function sectionKeys(network: Bytes, root: Secret, section: SectionName, native: boolean, kem?: Kem): Promise<SectionKeys> {
   const of = (what: string): Promise<Bytes> => root.derive(`vitalog/v1/root/${what}`, new Uint8Array([sectionNumber(section)]));
   const [salt, owner, exchange, chain] = [
     await of("salt"),
@@ -71,7 +72,7 @@ async function sectionKeys(network: Bytes, root: Secret, section: SectionName, n
     log: logId(network, owner.public, salt),
     salt,
     owner,
-    exchange: await decapsulatorOf(exchange, native),
+    exchange: await decapsulatorOf(exchange, native, kem),
     readerSeed,
     readerPublic: async (epoch) => (await decapsulatorOf(await readerSeed(epoch), native)).public,
   };

@@ -5,6 +5,7 @@
 
 import type { Notice, Vault } from "./api.ts";
 import { type Bytes, random, wipe } from "./bytes.ts";
+import type { Kem } from "./crypto/kem.ts";
 import { doorOf } from "./door.ts";
 import { fail } from "./failure.ts";
 import { enrol, isEnrolled } from "./flows/enrol.ts";
@@ -20,6 +21,7 @@ import { rootOf, wordsOf } from "./words.ts";
 export interface Surroundings {
   store: Store;
   fetch: Fetch;
+  kem?: Kem; // where the browser has none; by itself it does without helpers
   notify(n: Notice): void;
 }
 
@@ -47,7 +49,7 @@ export function lockerOf(env: Surroundings): Locker {
   /** Takes over the root and overwrites it. */
   const begin = async (root: Bytes): Promise<void> => {
     const { genesis, member, home: base } = await door.pinned();
-    const patient = await patientOf(genesis.network, root);
+    const patient = await patientOf(genesis.network, root, true, env.kem);
     const home = homeOf(base, member, env.fetch);
     const progress = (p: Parameters<Session["progress"]>[0]): void => env.notify({ kind: "progress", progress: p });
     session = {

@@ -17,9 +17,11 @@ const labeledExtract = (salt: Uint8Array, label: string, ikm: Uint8Array): Bytes
 const labeledExpand = (prk: Uint8Array, label: string, info: Uint8Array, n: number): Bytes =>
   hkdfExpand(prk, concat(new Uint8Array([n >> 8, n & 255]), version, suite, utf8(label), info), n);
 
+const noPsk = labeledExtract(none, "psk_id_hash", none);
+
 /** Key and nonce of the first and only message under a shared secret. */
 async function schedule(shared: Bytes, info: string, use: "encrypt" | "decrypt"): Promise<{ key: CryptoKey; nonce: Bytes }> {
-  const context = concat(new Uint8Array([0]), labeledExtract(none, "psk_id_hash", none), labeledExtract(none, "info_hash", utf8(info)));
+  const context = concat(new Uint8Array([0]), noPsk, labeledExtract(none, "info_hash", utf8(info)));
   const secret = labeledExtract(shared, "secret", none);
   wipe(shared);
   const raw = labeledExpand(secret, "key", context, 32);

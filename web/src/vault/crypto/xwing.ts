@@ -7,6 +7,7 @@ import { sha3_256, shake256 } from "@noble/hashes/sha3.js";
 import { type Bytes, concat, equal, random, utf8, wipe } from "../bytes.ts";
 import { fail } from "../failure.ts";
 import { importSeed } from "./ed25519.ts";
+import type { Kem } from "./kem.ts";
 
 export const publicSize = 1216;
 export const encapsSize = 1120;
@@ -27,6 +28,9 @@ interface Modern {
 const modern = crypto.subtle as unknown as Modern;
 const kem = "ML-KEM-768";
 const noble = async () => (await import("@noble/post-quantum/ml-kem.js")).ml_kem768;
+
+/** ML-KEM in this worker itself. */
+export const alone: Kem = async (key, cipher) => new Uint8Array((await noble()).decapsulate(cipher, key));
 const curve = async () => (await import("@noble/curves/ed25519.js")).x25519;
 
 interface Half {
@@ -41,10 +45,10 @@ export interface Decapsulator {
 }
 
 /** The key pair of a seed of 32 bytes, which is overwritten. `native: false` leaves the browser's implementations out. */
-export async function decapsulatorOf(seed: Bytes, native = true): Promise<Decapsulator> {
+export async function decapsulatorOf(seed: Bytes, native = true, kem: Kem = alone): Promise<Decapsulator> {
   const expanded = shake256(seed, { dkLen: 96 }) as Bytes;
   wipe(seed);
-  const ml = await mlHalf(expanded.slice(0, 64), native);
+  const ml = await mlHalf(expanded.slice(0, 64), native, kem);
   const x = await xHalf(expanded.slice(64), native);
   wipe(expanded);
   return {
@@ -73,7 +77,7 @@ function combine(ml: Bytes, x: Bytes, cx: Bytes, xPublic: Bytes): Bytes {
   return out;
 }
 
-async function mlHalf(seed: Bytes, native: boolean): Promise<Half> {
+async function mlHalf(seed: Bytes, native: boolean, kem: Kem): Promise<Half> {
   if (native) {
     try {
       const half = await nativeHalf(seed);
@@ -86,7 +90,7 @@ async function mlHalf(seed: Bytes, native: boolean): Promise<Half> {
   const ml = await noble();
   const pair = ml.keygen(seed);
   wipe(seed);
-  return { public: new Uint8Array(pair.publicKey), open: async (c) => new Uint8Array(ml.decapsulate(c, pair.secretKey)) };
+  return { public: new Uint8Array(pair.publicKey), open: (c) => kem(new Uint8Array(pair.secretKey), c) };
 }
 
 /** The browser's ML-KEM, if it opens what it made itself. */

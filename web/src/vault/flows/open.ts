@@ -30,7 +30,8 @@ export interface Unopened {
   why: Failure | "unknown-author";
 }
 
-const [atOnce, batchSize, told] = [3, 128, 16];
+const [atOnce, batchSize, told] = [3, 128, 64];
+const overlapping = 8; // records of a batch: while the browser decrypts one, others go on
 
 export const placeOfEntry = (e: { log: Bytes; number: number }): string => `${hex(e.log)}/${e.number}`;
 
@@ -49,14 +50,14 @@ export async function openRecords(s: Session, logs: ProvenLog[]): Promise<{ open
   await each(batches, atOnce, async ({ section, log, entries }) => {
     const kept = await fetchRecords(s, log, entries);
     const learnt: [string, Kept][] = [];
-    for (const [i, entry] of entries.entries()) {
+    await each([...entries.entries()], overlapping, async ([i, entry]) => {
       const k = kept[i];
       const known = k?.secret;
       const why = await openInto(s, section, entry, k);
       if (why) unopened.push({ section, entry, why });
       else if (k?.secret && !known) learnt.push([nameOf(entry), k]); // of what doesn't open nothing is kept
       if (++done % told === 0 || done === of) s.progress({ step: "records", done, of });
-    }
+    });
     await s.store.cache("records", learnt);
   });
   const opened = all.flatMap(({ entries }) => entries.flatMap((e) => s.opened.get(placeOfEntry(e)) ?? []));
