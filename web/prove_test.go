@@ -3,6 +3,8 @@ package web_test
 import (
 	"context"
 	"fmt"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -44,6 +46,37 @@ func proves(t *testing.T, walk walker) {
 	}
 	if len(got.Complaints) > 0 {
 		t.Errorf("the browser complains:\n%s", strings.Join(got.Complaints, "\n"))
+	}
+}
+
+// Each promise of spec/portal.md names a test that is there.
+func TestEachPromiseHasItsTest(t *testing.T) {
+	page, err := os.ReadFile("../spec/portal.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(page), "## What is promised")
+	named := regexp.MustCompile("`([^`]+\\.[a-z]+)`((?:,? \"[^\"]+\")+)")
+	found := 0
+	for row := range strings.Lines(table) {
+		for _, at := range named.FindAllStringSubmatch(row, -1) {
+			source, err := os.ReadFile("../" + at[1])
+			if err != nil {
+				t.Error(err)
+			}
+			for i, name := range strings.Split(at[2], `"`) {
+				if i%2 == 0 {
+					continue // between two names
+				}
+				found++
+				if !strings.Contains(string(source), name) {
+					t.Errorf("%s has no %q", at[1], name)
+				}
+			}
+		}
+	}
+	if found < 30 {
+		t.Errorf("only %d names were found", found)
 	}
 }
 
