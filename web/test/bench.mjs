@@ -21,10 +21,10 @@ const watch = () => {
   new MutationObserver(look).observe(document, { childList: true, subtree: true });
 };
 
-async function shows(page, what, act) {
+async function shows(page, what, first, act) {
   await page.addInitScript(watch);
   await page.goto("/");
-  await page.locator(".start").waitFor();
+  await page.locator(first).first().waitFor();
   const pressed = await page.evaluate(() => performance.now());
   await act();
   await page.waitForFunction(() => globalThis.seen.shown, null, { timeout: 300_000, polling: 100 });
@@ -76,13 +76,13 @@ try {
 
   page = await open(browser, home);
   await page.context().setDefaultTimeout(300_000);
-  await shows(page, "first", async () => {
+  await shows(page, "first", ".start .button", async () => {
     await page.locator(".start .button").nth(1).click();
     await page.locator("textarea").fill(words.join(" "));
     await page.locator("input[type=password]").fill(passphrase);
     await page.locator("button[type=submit]").click();
   });
-  await shows(page, "again", () => unlock(page));
+  await shows(page, "again", "input[type=password]", () => unlock(page));
   await visit(page, "/record");
   const found = await page.locator(".found").innerText();
   if (!found.replaceAll(/\D/g, "").startsWith(String(2 * records))) complaints.push(`the record has ${found}, want ${2 * records}`);
