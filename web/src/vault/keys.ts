@@ -53,7 +53,7 @@ export async function patientOf(network: Bytes, root: Bytes, native = true, kem?
     network,
     claimed: null,
     claiming: async (chart) =>
-      patientOf(network, await secret.derive("vitalog/v1/root/claim", unhex(chart.replaceAll("-", ""), 16)), native),
+      patientOf(network, await secret.derive("vitalog/v1/root/claim", unhex(chart.replaceAll("-", ""), 16)), native, kem),
     local: await aes(await secret.derive("vitalog/v1/portal/local", new Uint8Array(0))),
     chart: uuid(await secret.derive("vitalog/v1/chart", new Uint8Array(0))),
     section: (s) => {

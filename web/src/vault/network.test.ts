@@ -112,6 +112,7 @@ describe.skipIf(home === "")("the vault on a running network", () => {
     await vault.sync();
     const written = await has<{ entry: number; block: number }>("write", { chart });
     await news();
+    expect(await vault.sync()).toMatchObject({ changed: true, entries: 2 });
     await vault.write({
       json: '{"resourceType":"Observation","id":"mine","status":"final","valueDecimal":1.50}',
       section: "patient-generated",

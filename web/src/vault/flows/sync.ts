@@ -56,15 +56,17 @@ export function syncLogs(s: Session, which: readonly SectionName[] = sections): 
 
 async function syncAll(s: Session, which: readonly SectionName[]): Promise<number> {
   let [fresh, ready] = [0, 0];
+  const sync = async (section: SectionName): Promise<void> => {
+    const came = await syncLog(s, section); // others add to fresh meanwhile
+    fresh += came;
+  };
   await each(which, atOnce, async (section) => {
-    fresh += await syncLog(s, section);
+    await sync(section);
     s.progress({ step: "logs", done: ++ready, of: which.length });
   });
   // Whoever hides news of one log shows it older than the others: those are asked for again.
   const older = which.filter((x) => logOf(s, x).proof.height < heightOf(s));
-  await each(older, atOnce, async (section) => {
-    fresh += await syncLog(s, section);
-  });
+  await each(older, atOnce, sync);
   return fresh;
 }
 
