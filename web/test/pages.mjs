@@ -63,7 +63,14 @@ async function corrects(page) {
   await inspect(page, "item-wrong");
   out.found = await hospital("asked");
   await hospital("answer");
-  await page.getByText("Answered: corrected").waitFor({ timeout: 60_000 });
+  await page.getByRole("link", { name: "Home" }).click();
+  const answered = page.getByText("Answered: corrected").first();
+  for (let i = 0; i < 20 && !(await answered.isVisible()); i++) {
+    await page.getByRole("button", { name: "Look for news" }).click();
+    await page.waitForTimeout(1000);
+  }
+  await answered.waitFor({ timeout: 5000 });
+  await to(page, "Pulse");
   out.answer = await page.locator("blockquote").innerText();
   await inspect(page, "item-corrected");
   await press(page, "Home");
