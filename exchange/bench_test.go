@@ -146,7 +146,7 @@ func (w *world) chart500(b *testing.B, ctx context.Context) string {
 // Many readers at once, each read traced by an entry of its own.
 func BenchmarkAuditedReadsAtOnce(b *testing.B) {
 	m, chart, entries := ward(b, 10)
-	for _, readers := range []int{32, 64, 128} {
+	for _, readers := range []int{32, 128, 256} {
 		b.Run(fmt.Sprint(readers, " readers"), func(b *testing.B) { readAtOnce(b, m, chart, entries, readers) })
 	}
 }
