@@ -33,7 +33,7 @@ func readsOf(r *http.Request, entries []*fhir.Entry) (out []*http.Request, err e
 		if e.Resource != nil || e.Invalid != nil {
 			return nil, invalidAt(e.Element()+".resource", "A GET has no resource.")
 		}
-		one, err := http.NewRequestWithContext(r.Context(), e.Method, "/fhir/"+strings.TrimPrefix(e.URL, "/"), nil)
+		one, err := http.NewRequestWithContext(r.Context(), e.Method, "/fhir/"+strings.TrimPrefix(e.URL, "/"), http.NoBody)
 		if err != nil {
 			return nil, invalidAt(at, "This is no address.")
 		}

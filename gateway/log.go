@@ -68,7 +68,7 @@ func (l *line) Unwrap() http.ResponseWriter { return l.ResponseWriter }
 // connection instead of the answer. One that waits to be told to send is not waited for.
 func (g *gateway) fail(w http.ResponseWriter, r *http.Request, err error) {
 	g.problem(w, err).write(w)
-	if r.Body != nil && r.Header.Get("Expect") == "" { // a read of a bundle has none
+	if r.Header.Get("Expect") == "" {
 		_, _ = io.CopyN(io.Discard, r.Body, drained)
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"vitalog/home"
 	"vitalog/key"
 	"vitalog/node"
+	"vitalog/op"
 	"vitalog/web"
 )
 
@@ -119,20 +120,29 @@ func wantedNetwork(genesis, network string, p *program) (want key.Network, err e
 	return want, nil
 }
 
+// memberOf asks the member at base for the genesis, and which of its members it is. Its network must be the one that the user means.
+func memberOf(ctx context.Context, base string, want key.Network) (*op.Genesis, int, error) {
+	ctx, cancel := context.WithTimeout(ctx, defaultTimeout)
+	defer cancel()
+	g, member, err := home.Discover(ctx, base, http.DefaultClient)
+	if err != nil {
+		return nil, 0, advise(err, "see that the member is up and its address is right")
+	}
+	if g.Network() != want {
+		return nil, 0, advise(fmt.Errorf("%s is a member of %v, you mean %v: %w", base, g.Network(), want, errAltered), "ask another member which network is theirs: vitalog member list --genesis FILE")
+	}
+	return g, member, nil
+}
+
 // portal runs until ctx ends.
 func (p *program) portal(ctx context.Context, base *url.URL, want key.Network, port int) error {
 	app, err := web.New()
 	if err != nil {
 		return err
 	}
-	asking, cancel := context.WithTimeout(ctx, defaultTimeout)
-	g, member, err := home.Discover(asking, base.String(), http.DefaultClient)
-	cancel()
+	g, member, err := memberOf(ctx, base.String(), want)
 	if err != nil {
-		return advise(err, "see that the member is up and its address is right")
-	}
-	if g.Network() != want {
-		return advise(fmt.Errorf("%s is a member of %v, you mean %v: %w", base, g.Network(), want, errAltered), "ask another member which network is theirs: vitalog member list --genesis FILE")
+		return err
 	}
 	l, err := net.Listen("tcp", net.JoinHostPort("localhost", strconv.Itoa(port)))
 	if err != nil {

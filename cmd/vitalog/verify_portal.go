@@ -100,12 +100,9 @@ func (p *program) anchored(ctx context.Context, o portalCheck, said *portalSaid)
 	if err != nil {
 		return err
 	}
-	g, member, err := home.Discover(ctx, said.URL, http.DefaultClient)
+	g, member, err := memberOf(ctx, said.URL, want)
 	if err != nil {
-		return advise(err, "see that the member is up and its address is right")
-	}
-	if g.Network() != want {
-		return advise(fmt.Errorf("%s is a member of %v, you mean %v: %w", said.URL, g.Network(), want, errAltered), "ask another member which network is theirs: vitalog member list --genesis FILE")
+		return err
 	}
 	found, err := exchange.Anchors(ctx, home.Dial(said.URL, g, member, http.DefaultClient), op.UsePortal)
 	if err != nil {
