@@ -5,6 +5,7 @@ import { explain, network, progress, refresh, settle, state, vault } from "../ap
 import { count, fill, words } from "../i18n/index.ts";
 import { Heading } from "../ui/Heading.tsx";
 import { Icon } from "../ui/Icon.tsx";
+import { LongField } from "../ui/LongField.tsx";
 import { Button, Passphrase } from "../ui/parts.tsx";
 import type { State } from "../vault/api.ts";
 import { Claim } from "./start/Claim.tsx";
@@ -115,23 +116,7 @@ function Recover({ back }: { back(): void }) {
       busy={busy}
       error={error}
     >
-      <div class="field">
-        <label for="kit-words">{w.words}</label>
-        <textarea
-          id="kit-words"
-          rows={5}
-          dir="ltr"
-          autocomplete="off"
-          autocapitalize="none"
-          spellcheck={false}
-          aria-describedby="kit-words-hint"
-          value={typed}
-          onInput={(e) => setTyped(e.currentTarget.value)}
-        />
-        <p id="kit-words-hint" class="hint">
-          {w.wordsHint}
-        </p>
-      </div>
+      <LongField label={w.words} hint={w.wordsHint} value={typed} set={setTyped} exact="none" />
       <Passphrase label={w.passTitle} hint={w.passHint} value={pass} set={setPass} fresh />
     </Form>
   );

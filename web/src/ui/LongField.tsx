@@ -1,4 +1,4 @@
-/** A field for some sentences. */
+/** A field for some sentences, or for a code or words of which every character counts. */
 import { useId } from "preact/hooks";
 
 interface Props {
@@ -8,9 +8,10 @@ interface Props {
   hint?: string;
   error?: string;
   most?: number; // characters
+  exact?: "none" | "characters"; // how its letters are written: nothing is completed or corrected then
 }
 
-export function LongField({ label, value, set, hint, error, most }: Props) {
+export function LongField({ label, value, set, hint, error, most, exact }: Props) {
   const id = useId();
   return (
     <div class="field">
@@ -18,7 +19,7 @@ export function LongField({ label, value, set, hint, error, most }: Props) {
       <textarea
         id={id}
         rows={4}
-        dir="auto"
+        {...(exact ? ({ dir: "ltr", autocomplete: "off", autocapitalize: exact, spellcheck: false } as const) : ({ dir: "auto" } as const))}
         maxLength={most}
         value={value}
         aria-describedby={`${id}-hint`}

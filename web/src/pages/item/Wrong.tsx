@@ -1,4 +1,5 @@
 /** "This is wrong": one press opens the form; what was asked, and what came of it, stands at the entry (spec/corrections.md). */
+import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { corrections, grants, settled, state, vault } from "../../app/store.ts";
 import { type Asked, correction, longest, placeOf, type Why, whys } from "../../fhir/corrections.ts";
@@ -18,7 +19,7 @@ export const readersOf = (section: SectionName): string[] => [
 ];
 
 /** What has to be known before it is signed: who reads it, and whether the one who is asked does. */
-export function Readers({ section, to }: { section: SectionName; to: string }) {
+function Readers({ section, to }: { section: SectionName; to: string }) {
   const w = words.value.wrong;
   const readers = readersOf(placeOf(section));
   return (
@@ -89,26 +90,35 @@ export function AskedRow({ asked: c }: { asked: Asked }) {
   );
 }
 
-function Form({ item: i, close }: { item: Item; close(): void }) {
+interface LetterProps {
+  title: string;
+  label: string;
+  hint: string;
+  missing: string; // what is said of an empty text
+  section: SectionName; // of what it is about
+  to: string;
+  write(text: string): string; // the resource, as JSON
+  close(): void;
+  children: ComponentChildren;
+}
+
+/** What a patient writes to an author: its text, who will read it, and the button that signs it. */
+export function Letter({ title, label, hint, missing, section, to, write, close, children }: LetterProps) {
   const w = words.value.wrong;
-  const who = i.version.author.member;
-  const [why, setWhy] = useState<Why>("value");
   const [text, setText] = useState("");
   const [error, setError] = useState("");
   const [busy, setBusy] = useState(false);
   const send = async () => {
-    if (!text.trim()) return setError(w.textMissing);
+    if (!text.trim()) return setError(missing);
     setBusy(true);
-    const json = correction(state.value?.chart ?? "", i, why, text, Date.now());
-    if (await settled(w.done, () => vault.write({ json, section: placeOf(i.version.section) }))) close();
+    if (await settled(w.done, () => vault.write({ json: write(text), section: placeOf(section) }))) close();
     setBusy(false);
   };
   return (
-    <Sheet title={w.formTitle} close={close}>
-      <p>{say(w.why, { who: <bdi>{who}</bdi> })}</p>
-      <Choice title={w.reason} value={why} set={(v: Why) => setWhy(v)} options={whys.map((v) => ({ value: v, label: w.reasons[v] }))} />
-      <LongField label={w.text} hint={w.textHint} error={error} value={text} set={setText} most={longest} />
-      <Readers section={i.version.section} to={who} />
+    <Sheet title={title} close={close}>
+      {children}
+      <LongField label={label} hint={hint} error={error} value={text} set={setText} most={longest} />
+      <Readers section={section} to={to} />
       <div class="stack">
         <Button tone="main" busy={busy} onClick={() => void send()}>
           {w.send}
@@ -116,5 +126,27 @@ function Form({ item: i, close }: { item: Item; close(): void }) {
         <Button onClick={close}>{words.value.common.cancel}</Button>
       </div>
     </Sheet>
+  );
+}
+
+function Form({ item: i, close }: { item: Item; close(): void }) {
+  const w = words.value.wrong;
+  const who = i.version.author.member;
+  const [why, setWhy] = useState<Why>("value");
+  const write = (text: string) => correction(state.value?.chart ?? "", i, why, text, Date.now());
+  return (
+    <Letter
+      title={w.formTitle}
+      label={w.text}
+      hint={w.textHint}
+      missing={w.textMissing}
+      section={i.version.section}
+      to={who}
+      write={write}
+      close={close}
+    >
+      <p>{say(w.why, { who: <bdi>{who}</bdi> })}</p>
+      <Choice title={w.reason} value={why} set={(v: Why) => setWhy(v)} options={whys.map((v) => ({ value: v, label: w.reasons[v] }))} />
+    </Letter>
   );
 }

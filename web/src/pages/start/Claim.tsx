@@ -4,6 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { explain, progress, refresh, settle, state, tell, vault } from "../../app/store.ts";
 import { fill, number, words } from "../../i18n/index.ts";
 import { Heading } from "../../ui/Heading.tsx";
+import { LongField } from "../../ui/LongField.tsx";
 import { Button } from "../../ui/parts.tsx";
 import { Form, Steps } from "./Form.tsx";
 import { canScan, Scan } from "./Scan.tsx";
@@ -78,23 +79,7 @@ function Code({ typed, set, error, run }: { typed: string; set(typed: string): v
   return (
     <>
       <Form title={w.claimTitle} why={w.claimWhy} act={w.claimDo} busy={false} error={error || camera} submit={() => run(typed)}>
-        <div class="field">
-          <label for="card-code">{w.claimCode}</label>
-          <textarea
-            id="card-code"
-            rows={4}
-            dir="ltr"
-            autocomplete="off"
-            autocapitalize="characters"
-            spellcheck={false}
-            aria-describedby="card-code-hint"
-            value={typed}
-            onInput={(e) => set(e.currentTarget.value)}
-          />
-          <p id="card-code-hint" class="hint">
-            {w.claimHint}
-          </p>
-        </div>
+        <LongField label={w.claimCode} hint={w.claimHint} value={typed} set={set} exact="characters" />
         {canScan() && <Button onClick={() => setScanning(true)}>{w.claimScan}</Button>}
       </Form>
       <p class="start after">
