@@ -69,9 +69,12 @@ type Place struct {
 // Item is what a table says of an item.
 type Item struct {
 	Name
-	Piece uint32 // of a blob that is cut, from 0
+	Piece, Of uint16 // which piece of how many, from 0; 0 of 1 is a whole item
 	Place
 }
+
+// Whole tells whether the item isn't a piece of something larger.
+func (x *Item) Whole() bool { return x.Of == 1 }
 
 // ErrForeign says that an object is no pack of this storage key.
 var ErrForeign = errors.New("no pack of this member")
@@ -141,10 +144,15 @@ func (k *Key) Build(number uint64, salt [saltSize]byte) *Builder {
 	return b
 }
 
-// Add appends an item. One that is there already, or is too large, is an error.
-func (b *Builder) Add(n Name, piece uint32, content []byte) error {
-	item := Item{Name: n, Piece: piece}
+// Add appends a whole item. One that is there already, or is too large, is an error.
+func (b *Builder) Add(n Name, content []byte) error { return b.AddPiece(n, 0, 1, content) }
+
+// AddPiece appends a piece of a blob that is cut into so many.
+func (b *Builder) AddPiece(n Name, piece, of uint16, content []byte) error {
+	item := Item{Name: n, Piece: piece, Of: of}
 	switch {
+	case !item.sound():
+		return fmt.Errorf("piece %d of %d", piece, of)
 	case len(content) > MaxItem:
 		return fmt.Errorf("an item of %d bytes, at most %d: %w", len(content), MaxItem, wire.ErrOversized)
 	case len(b.table.Items) == MaxItems:
@@ -160,6 +168,9 @@ func (b *Builder) Add(n Name, piece uint32, content []byte) error {
 	b.table.Items = append(b.table.Items, item)
 	return nil
 }
+
+// Has tells whether the whole item is in the pack.
+func (b *Builder) Has(n Name) bool { return b.names[Item{Name: n, Of: 1}] }
 
 // Size is how many bytes the object has so far.
 func (b *Builder) Size() int { return len(b.b) }

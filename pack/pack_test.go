@@ -35,7 +35,7 @@ func some(t testing.TB) (object []byte, table *Table, contents [][]byte) {
 		if i%2 == 1 {
 			name = Name{Kind: Header, Log: key.Log{byte(i)}, Record: key.Record{byte(n)}}
 		}
-		if err := b.Add(name, uint32(i), content); err != nil {
+		if err := b.Add(name, content); err != nil {
 			t.Fatal(err)
 		}
 		contents = append(contents, content)
@@ -121,14 +121,19 @@ func TestAnAlteredPackIsRefused(t *testing.T) {
 
 func TestAPackRefusesWhatItCouldNotGiveBack(t *testing.T) {
 	b := ours.Build(1, [32]byte{})
-	if err := b.Add(Name{Kind: Blob}, 0, make([]byte, MaxItem+1)); !errors.Is(err, wire.ErrOversized) {
+	if err := b.Add(Name{Kind: Blob}, make([]byte, MaxItem+1)); !errors.Is(err, wire.ErrOversized) {
 		t.Errorf("too large: got %v", err)
 	}
-	if err := errors.Join(b.Add(Name{Kind: Blob}, 0, nil), b.Add(Name{Kind: Blob}, 1, nil)); err != nil {
+	if err := errors.Join(b.AddPiece(Name{Kind: Blob}, 0, 2, nil), b.AddPiece(Name{Kind: Blob}, 1, 2, nil)); err != nil {
 		t.Error(err)
 	}
-	if err := b.Add(Name{Kind: Blob}, 1, []byte("again")); err == nil {
-		t.Error("took an item twice")
+	for _, x := range []struct {
+		kind      Kind
+		piece, of uint16
+	}{{Blob, 1, 2}, {Blob, 2, 2}, {Blob, 0, 0}, {Header, 0, 2}} {
+		if err := b.AddPiece(Name{Kind: x.kind}, x.piece, x.of, []byte("again")); err == nil {
+			t.Errorf("took %v", x)
+		}
 	}
 	if object, _ := b.Done(); len(object) != Head+len(b.table.encode())+Overhead+Tail {
 		t.Errorf("two empty items make %d bytes", len(object))
@@ -156,7 +161,7 @@ type vector struct {
 	Items                      []struct {
 		Kind                   Kind
 		Hash, Log, Record, Hex string
-		Piece                  uint32
+		Piece, Of              uint16
 	}
 }
 
@@ -179,7 +184,7 @@ func TestVectors(t *testing.T) {
 			} else {
 				n.Log, n.Record = key.Log(unhex(t, x.Log)), key.Record(unhex(t, x.Record))
 			}
-			if err := b.Add(n, x.Piece, unhex(t, x.Hex)); err != nil {
+			if err := b.AddPiece(n, x.Piece, x.Of, unhex(t, x.Hex)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -238,7 +243,7 @@ func BenchmarkPack(b *testing.B) {
 	for b.Loop() {
 		w := ours.Build(1, [32]byte{})
 		for i := uint32(0); w.Size() < Target; i++ {
-			if err := w.Add(Name{Kind: Blob}, i, content); err != nil {
+			if err := w.Add(Name{Kind: Blob, Hash: wire.Hash{byte(i), byte(i >> 8)}}, content); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -29,12 +29,16 @@ func (t *Table) encode() []byte {
 			w.Fixed(x.Log[:])
 			w.Fixed(x.Record[:])
 		}
-		w.U32(x.Piece)
+		w.U16(x.Piece)
+		w.U16(x.Of)
 		w.U64(x.At)
 		w.U32(x.Size)
 	}
 	return w.Done()
 }
+
+// sound tells whether there can be such a piece. A header is never cut.
+func (x *Item) sound() bool { return x.Piece < x.Of && (x.Kind == Blob || x.Of == 1) }
 
 // decodeTable reads a table whose items fill a body of so many bytes.
 func decodeTable(b []byte, body uint64) (*Table, error) {
@@ -54,7 +58,10 @@ func decodeTable(b []byte, body uint64) (*Table, error) {
 		default:
 			r.Fail(fmt.Errorf("an item of kind %d", x.Kind))
 		}
-		x.Piece = r.U32()
+		x.Piece, x.Of = r.U16(), r.U16()
+		if r.Err() == nil && !x.sound() {
+			r.Fail(fmt.Errorf("item %d is piece %d of %d", i, x.Piece, x.Of))
+		}
 		if named[*x] {
 			r.Fail(fmt.Errorf("item %d is there twice", i))
 		}
