@@ -193,6 +193,15 @@ func (s *Store) weigh() error {
 	return err
 }
 
+// Packed tells whether something of the store is in a bucket.
+func (s *Store) Packed() (bool, error) {
+	it, err := s.db.Prefix(packPrefix).Iterate(nil, nil, false)
+	if err != nil {
+		return false, err
+	}
+	return it.Valid(), errors.Join(it.Err(), it.Close())
+}
+
 // places are those of a name, nil if it is not cold.
 func (s *Store) places(n pack.Name) ([]place, error) {
 	b, err := s.db.Get(placeKey(n))

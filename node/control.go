@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"vitalog/blobstore"
 	"vitalog/consensus"
 	"vitalog/exchange"
 	"vitalog/gateway"
@@ -47,6 +48,8 @@ type Status struct {
 	Missing   int              `json:"missing"` // ciphertexts and headers still to be fetched
 	Patients  int              `json:"patients"`
 
+	Bucket *blobstore.Status `json:"bucket,omitempty"` // absent where there is none
+
 	Incidents exchange.Incidents `json:"incidents"` // what was found damaged in the member's own stores
 }
 
@@ -69,6 +72,10 @@ func (n *Node) Status() (*Status, error) {
 	}
 	if k := n.Chain.Ledger().NetworkKey(0); k != nil {
 		s.NetGen = k.Gen
+	}
+	if n.Config.Bucket != "" {
+		b := n.Store.Status()
+		s.Bucket = &b
 	}
 	s.Incidents = n.Member.Incidents(shownIncidents)
 	var err error
