@@ -29,6 +29,8 @@ type Bucket interface {
 	Delete(ctx context.Context, name string) error
 	// Each calls f for every object whose name begins with prefix, until f returns an error.
 	Each(ctx context.Context, prefix string, f func(name string, size int64) error) error
+	// Close lets go of it.
+	Close() error
 }
 
 const patience = 30 * time.Second // of a read that waits for the cloud
@@ -162,7 +164,7 @@ func hotKey(n pack.Name) []byte {
 
 func packKey(id uint64) []byte { return binary.BigEndian.AppendUint64([]byte(packPrefix), id) }
 
-// Attach lets the store keep what it has in a bucket, in packs that only k opens: Keep moves it there. It is called once, before all others. lost is told what
+// Attach lets the store keep what it has in a bucket, in packs that only k opens: Keep moves it there. It is called once, before all others, and Close closes the bucket too. lost is told what
 // a pack had that is gone or damaged, durably, before the store forgets that it had it; records have no header then.
 func (s *Store) Attach(b Bucket, k *pack.Key, lost func([]wire.Hash, []Record) error) error {
 	c := &cold{db: s.db, bucket: b, key: k, lost: lost, packs: map[uint64]*noted{}, told: told{full: make(chan struct{}, 1)}}

@@ -106,6 +106,8 @@ func (b *bucket) Each(ctx context.Context, prefix string, f func(string, int64) 
 	})
 }
 
+func (b *bucket) Close() error { return nil }
+
 func (b *bucket) count(what string) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -350,6 +352,10 @@ func TestTheIndexComesBackFromTheBucketAlone(t *testing.T) {
 	if found := sweep(t, s.Store); found.Packs != len(b.objects)-2 || found.Adopted+found.Deleted+found.Lost != 0 {
 		t.Errorf("found again %+v", found)
 	}
+	if found, err := s.Reindex(t.Context()); err != nil || found.Adopted != len(b.objects)-2 || found.Lost+found.Deleted != 0 {
+		t.Errorf("told anew: %+v, %v", found, err)
+	}
+	l.check(t, s.Store)
 	if found, err := blobstoreOf(t, b, pack.NewKey([32]byte{43})).Sweep(t.Context()); err != nil || found.Adopted != 0 || found.Foreign != len(b.objects) {
 		t.Errorf("with another member's key: %+v, %v", found, err)
 	}

@@ -23,14 +23,16 @@ func (s *Store) Flush(ctx context.Context) (packed int, err error) {
 	}
 	s.cold.packing.Lock()
 	defer s.cold.packing.Unlock()
+	before := s.cold.told.freshNow()
 	p := &packer{s: s, c: s.cold, from: fresh}
 	if err = s.flush(ctx, p); err == nil {
 		err = p.seal(ctx)
 	}
 	if err != nil {
-		err = fmt.Errorf("packing what is fresh: %w", err)
+		return p.packed, fmt.Errorf("packing what is fresh: %w", err)
 	}
-	return p.packed, err
+	s.cold.told.shrank(before)
+	return p.packed, nil
 }
 
 // flush adds headers in their order, each with its blob after it, then the blobs that have none, then large ones.
@@ -373,6 +375,9 @@ func (s *Store) notePiece(x *change, item *pack.Item, here place) error {
 			var err error
 			if b, err = s.db.Get(pieceKey(item.Hash, i, item.Of)); err != nil {
 				return err
+			}
+			if places, err := decodePlaces(b); err != nil || !s.cold.current(places) {
+				b = nil
 			}
 		}
 		all = all && b != nil

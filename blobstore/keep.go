@@ -119,8 +119,8 @@ func (s *Store) Keep(ctx context.Context, o Schedule, log *slog.Logger) error {
 			if err = s.list(ctx, log); err == nil {
 				listed = now
 			}
-		case s.full() || now.Sub(packed) >= o.Fresh:
-			if err = s.pack(ctx); err == nil {
+		case s.cold.told.freshNow() >= pack.Target || now.Sub(packed) >= o.Fresh:
+			if _, err = s.Flush(ctx); err == nil {
 				packed = now
 			}
 		case now.Sub(expunged) >= min(o.Expunge/4, time.Hour):
@@ -146,13 +146,6 @@ func (s *Store) Keep(ctx context.Context, o Schedule, log *slog.Logger) error {
 		}
 	}
 	return ctx.Err()
-}
-
-func (s *Store) full() bool {
-	t := &s.cold.told
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.fresh >= pack.Target
 }
 
 // await waits for a time, for enough to pack, or for ctx.
@@ -182,19 +175,17 @@ func (s *Store) list(ctx context.Context, log *slog.Logger) error {
 	return nil
 }
 
-// pack flushes, and counts.
-func (s *Store) pack(ctx context.Context) error {
-	t := &s.cold.told
-	t.mu.Lock()
-	before := t.fresh
-	t.mu.Unlock()
-	if _, err := s.Flush(ctx); err != nil {
-		return err
-	}
+// shrank counts what was packed: all that was fresh before.
+func (t *told) shrank(before int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.fresh -= before
-	return nil
+}
+
+func (t *told) freshNow() int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.fresh
 }
 
 func (s *Store) scrubbed(n int64) {

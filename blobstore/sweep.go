@@ -17,11 +17,11 @@ import (
 
 // Swept is what a listing of the bucket found.
 type Swept struct {
-	Packs   int // in the bucket, that are this store's
-	Lost    int // that were noted, and are not there
-	Adopted int // that were not noted, and have what is not known elsewhere
-	Deleted int // that were not needed any more
-	Foreign int // objects that the storage key doesn't open: somebody else's, or damaged. They are left alone
+	Packs   int `json:"packs"`   // in the bucket, that are this store's
+	Lost    int `json:"lost"`    // that were noted, and are not there
+	Adopted int `json:"adopted"` // that were not noted, and have what is not known elsewhere
+	Deleted int `json:"deleted"` // that were not needed any more
+	Foreign int `json:"foreign"` // objects that the storage key doesn't open: somebody else's, or damaged. They are left alone
 }
 
 // atOnce is how many lost things are told in one call.
@@ -78,6 +78,39 @@ func (s *Store) Sweep(ctx context.Context) (found Swept, err error) {
 	}
 	found.Lost = len(gone)
 	return found, s.lose(ctx, gone)
+}
+
+// Reindex forgets where things lie in the bucket, and has every pack tell it anew. What was not told yet meanwhile is damaged here; it goes on with the next
+// Sweep where it was cut.
+func (s *Store) Reindex(ctx context.Context) (found Swept, err error) {
+	if s.cold == nil {
+		return found, errors.New("the store has no bucket")
+	}
+	if err = s.unlearn(); err == nil {
+		found, err = s.Sweep(ctx)
+	}
+	if err != nil {
+		return found, err
+	}
+	return found, s.loseWhere(ctx, func(places []place) bool { return !s.cold.current(places) })
+}
+
+// unlearn forgets all packs in one step: places in them count no more.
+func (s *Store) unlearn() error {
+	s.cold.packing.Lock()
+	defer s.cold.packing.Unlock()
+	s.moving.Lock()
+	defer s.moving.Unlock()
+	x := s.cold.change()
+	for id := range s.cold.all() {
+		x.forget(id)
+	}
+	return x.write()
+}
+
+// current tells whether places are in packs that are noted.
+func (c *cold) current(places []place) bool {
+	return places != nil && !slices.ContainsFunc(places, func(p place) bool { return c.noted(p.pack) == nil })
 }
 
 func nameOfObject(name string) (h wire.Hash, ok bool) {
@@ -209,6 +242,9 @@ func (s *Store) adoptItem(x *change, id, number uint64, item *pack.Item) error {
 	if err != nil {
 		return err
 	}
+	if !s.cold.current(old) {
+		old = nil
+	}
 	fresh := false
 	if item.Kind == pack.Blob {
 		fresh, err = s.hot(item.Hash)
@@ -229,9 +265,13 @@ func (s *Store) adoptItem(x *change, id, number uint64, item *pack.Item) error {
 	case fresh || old != nil && !newer:
 		x.bury([]place{here}, false)
 	case !item.Whole():
-		if b, err := s.db.Get(pieceKey(item.Hash, item.Piece, item.Of)); err != nil || b != nil {
-			x.bury([]place{here}, false)
+		b, err := s.db.Get(pieceKey(item.Hash, item.Piece, item.Of))
+		if err != nil {
 			return err
+		}
+		if places, err := decodePlaces(b); err == nil && s.cold.current(places) {
+			x.bury([]place{here}, false)
+			return nil
 		}
 		return s.notePiece(x, item, here)
 	default:

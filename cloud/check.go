@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"gocloud.dev/blob"
@@ -14,9 +15,9 @@ import (
 
 // Finding is one thing that Check looked at.
 type Finding struct {
-	About   string // reachable, writable, versioning …
-	Verdict Verdict
-	Says    string // what was found, and what to do about it
+	About   string  `json:"about"` // reachable, writable, versioning …
+	Verdict Verdict `json:"verdict"`
+	Says    string  `json:"says"` // what was found, and what to do about it
 }
 
 // Verdict is whether a finding is as it must be.
@@ -29,7 +30,22 @@ const (
 	Bad            // erasing, or keeping, doesn't hold
 )
 
-func (v Verdict) String() string { return [...]string{"good", "untold", "bad"}[v] }
+var verdicts = [...]string{"good", "untold", "bad"}
+
+func (v Verdict) String() string { return verdicts[v] }
+
+// MarshalText is String.
+func (v Verdict) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (v *Verdict) UnmarshalText(b []byte) error {
+	i := slices.Index(verdicts[:], string(b))
+	if i < 0 {
+		return fmt.Errorf("a verdict is good, untold or bad, not %q", b)
+	}
+	*v = Verdict(i)
+	return nil
+}
 
 // Check tries the bucket with an object of its own under "check/", and looks at the settings that decide whether what is stored stays and
 // what is deleted goes.

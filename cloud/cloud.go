@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/url"
 	"slices"
 	"strings"
@@ -36,7 +37,7 @@ const (
 
 // What errors say; the text around them has the bucket, the object and what to do.
 var (
-	ErrNotFound = errors.New("no such object")
+	ErrNotFound = fmt.Errorf("no such object: %w", fs.ErrNotExist)
 	ErrRefused  = errors.New("refused")
 	ErrAway     = errors.New("can't be reached")
 	ErrClosed   = errors.New("the bucket is closed")

@@ -4,11 +4,15 @@ import "sync/atomic"
 
 // Usage is what a bucket was used for since it was opened.
 type Usage struct {
-	Puts, Gets, Deletes, Lists uint64 // requests, those that were tried again too
-	Inspections                uint64 // of the bucket's settings
-	Up, Down                   uint64 // bytes of objects, of requests that ended well
-	Retries                    uint64 // requests that were made again
-	Errors                     uint64 // calls that failed, but for ErrNotFound
+	Puts        uint64 `json:"puts"` // requests, those that were tried again too
+	Gets        uint64 `json:"gets"`
+	Deletes     uint64 `json:"deletes"`
+	Lists       uint64 `json:"lists"`
+	Inspections uint64 `json:"inspections"` // of the bucket's settings
+	Up          uint64 `json:"upBytes"`     // of objects, of requests that ended well
+	Down        uint64 `json:"downBytes"`
+	Retries     uint64 `json:"retries"` // requests that were made again
+	Errors      uint64 `json:"errors"`  // calls that failed, but for ErrNotFound
 }
 
 type counters struct {

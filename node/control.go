@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"vitalog/blobstore"
 	"vitalog/consensus"
 	"vitalog/exchange"
 	"vitalog/gateway"
@@ -48,8 +47,6 @@ type Status struct {
 	Missing   int              `json:"missing"` // ciphertexts and headers still to be fetched
 	Patients  int              `json:"patients"`
 
-	Bucket *blobstore.Status `json:"bucket,omitempty"` // absent where there is none
-
 	Incidents exchange.Incidents `json:"incidents"` // what was found damaged in the member's own stores
 }
 
@@ -72,10 +69,6 @@ func (n *Node) Status() (*Status, error) {
 	}
 	if k := n.Chain.Ledger().NetworkKey(0); k != nil {
 		s.NetGen = k.Gen
-	}
-	if n.Config.Bucket != "" {
-		b := n.Store.Status()
-		s.Bucket = &b
 	}
 	s.Incidents = n.Member.Incidents(shownIncidents)
 	var err error
@@ -163,6 +156,10 @@ func (n *Node) control() http.Handler {
 		})
 	}
 	handle("GET status", func(context.Context, *http.Request) (any, error) { return n.Status() })
+	handle("GET storage", func(ctx context.Context, r *http.Request) (any, error) {
+		return n.Storage(ctx, r.URL.Query().Get("check") == "true")
+	})
+	route("POST storage", n.work)
 	route("POST verify", n.verify)
 	route("POST index", n.reindex)
 	handle("POST card", func(_ context.Context, r *http.Request) (any, error) {

@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"vitalog/blobstore"
+	"vitalog/cloud"
 	"vitalog/consensus"
 	"vitalog/directory"
 	"vitalog/exchange"
@@ -67,6 +68,9 @@ type Node struct {
 
 	app *web.App // of patients
 
+	bucket *cloud.Bucket // nil: none
+	since  time.Time     // the start
+
 	db      *kv.DB
 	peers   *peer.Client
 	inside  *peer.Server
@@ -98,7 +102,7 @@ type Options struct {
 	Open func(data string) (*kv.DB, *blobstore.Store, error)
 	Free func(data string) (uint64, error)
 	// Cloud opens the bucket at a URL. nil: this program reaches no clouds.
-	Cloud func(ctx context.Context, url string) (blobstore.Bucket, error)
+	Cloud func(ctx context.Context, url string) (*cloud.Bucket, error)
 	// Schedule of the bucket; zero values are the defaults.
 	Schedule blobstore.Schedule
 }
@@ -121,7 +125,7 @@ func Start(ctx context.Context, dir string, passphrase []byte, o Options) (*Node
 	}
 	o.complete()
 	data := filepath.Join(dir, dataDir)
-	n := &Node{Config: config, Genesis: g, Ring: ring, Number: -1, log: o.Log, data: data, down: make(chan struct{}),
+	n := &Node{Config: config, Genesis: g, Ring: ring, Number: -1, log: o.Log, since: time.Now(), data: data, down: make(chan struct{}),
 		free: func() (uint64, error) { return o.Free(data) }}
 	for i := range g.Members {
 		if g.Members[i].Sign == ring.Member().Public() {
