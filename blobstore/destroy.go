@@ -1,9 +1,11 @@
 package blobstore
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"vitalog/kv"
 	"vitalog/pack"
@@ -26,7 +28,7 @@ func (s *Store) Destroy(records []Destroyed) error {
 	if s.closed.Load() {
 		return ErrClosed
 	}
-	var graves []kv.Change
+	graves := []kv.Change{{Key: []byte(toPurge), Value: []byte{}}}
 	for i := range records {
 		r := &records[i]
 		graves = append(graves, kv.Change{Key: graveKey(headerName(r.Log, r.ID)), Value: []byte{}})
@@ -50,6 +52,32 @@ func (s *Store) Destroy(records []Destroyed) error {
 		}
 	}
 	return nil
+}
+
+// toPurge is the key that stands while something destroyed may still be in the files of the key-value store.
+const toPurge = "d"
+
+// Expunge takes what was destroyed out of the files on the disk, and what was deleted before a time out of the bucket.
+func (s *Store) Expunge(ctx context.Context, before time.Time) error {
+	due, err := s.db.Get([]byte(toPurge))
+	if err != nil {
+		return err
+	}
+	if due != nil {
+		for _, part := range []*kv.DB{s.blobs, s.headers} {
+			if err := part.Purge(ctx); err != nil {
+				return err
+			}
+		}
+		if err := s.db.Write([]kv.Change{{Key: []byte(toPurge)}}); err != nil {
+			return err
+		}
+	}
+	if s.cold == nil {
+		return nil
+	}
+	_, err = s.Repack(ctx, before)
+	return err
 }
 
 // ErrDestroyed says that something was destroyed, and isn't taken again.

@@ -106,9 +106,12 @@ func (s *Store) Status() Status {
 	return out
 }
 
-// Keep looks after the bucket by a schedule, until ctx ends. A cloud that doesn't answer is asked again; meanwhile everything new is in the fresh store.
+// Keep looks after the store and its bucket by a schedule, until ctx ends. A cloud that doesn't answer is asked again; meanwhile everything new is in the fresh store.
 func (s *Store) Keep(ctx context.Context, o Schedule, log *slog.Logger) error {
 	o.complete()
+	if s.cold == nil {
+		return s.keepAlone(ctx, o, log)
+	}
 	var listed, packed, expunged, scrubbed time.Time
 	var debt time.Duration // that the budget of reading has been overdrawn
 	for ctx.Err() == nil {
@@ -124,7 +127,7 @@ func (s *Store) Keep(ctx context.Context, o Schedule, log *slog.Logger) error {
 				packed = now
 			}
 		case now.Sub(expunged) >= min(o.Expunge/4, time.Hour):
-			if _, err = s.Repack(ctx, now.Add(-o.Expunge/2)); err == nil {
+			if err = s.Expunge(ctx, now.Add(-o.Expunge/2)); err == nil {
 				expunged = now
 			}
 		case now.Sub(scrubbed) >= debt:
@@ -146,6 +149,22 @@ func (s *Store) Keep(ctx context.Context, o Schedule, log *slog.Logger) error {
 		}
 	}
 	return ctx.Err()
+}
+
+// keepAlone is Keep without a bucket.
+func (s *Store) keepAlone(ctx context.Context, o Schedule, log *slog.Logger) error {
+	tick := time.NewTicker(min(o.Expunge/4, time.Hour))
+	defer tick.Stop()
+	for {
+		if err := s.Expunge(ctx, time.Now()); err != nil && ctx.Err() == nil {
+			log.Warn("what was destroyed is still in files of the store", "err", err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // await waits for a time, for enough to pack, or for ctx.

@@ -115,7 +115,7 @@ func (n *Node) workOn(ctx context.Context, what string, say func(StorageLine) er
 	case StorageRepair:
 		found, err := n.Store.Sweep(ctx)
 		if err == nil {
-			_, err = n.Store.Repack(ctx, time.Now())
+			err = n.Store.Expunge(ctx, time.Now())
 		}
 		last.Found = &found
 		if err == nil {

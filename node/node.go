@@ -198,9 +198,7 @@ func (n *Node) serve(ctx context.Context, dir string, o Options) error {
 		return errors.Join(err, l.Close())
 	}
 	ctx, n.stop = context.WithCancel(context.Background())
-	if n.Config.Bucket != "" {
-		n.task(ctx, "bucket", func(ctx context.Context) error { return n.Store.Keep(ctx, o.Schedule, n.log) })
-	}
+	n.task(ctx, "store", func(ctx context.Context) error { return n.Store.Keep(ctx, o.Schedule, n.log) })
 	n.task(ctx, "release", holder.Run)
 	n.task(ctx, "follow", n.Member.Run)
 	n.task(ctx, "directory", n.syncDirectory)
