@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"vitalog/consent"
@@ -13,12 +14,16 @@ import (
 )
 
 func (t *tour) isRefused(ctx context.Context, s *Step) error {
-	row, err := t.refused(ctx)
+	r, err := t.refused(ctx)
 	if err != nil {
 		return err
 	}
-	s.Shows["block"], s.Shows["why"] = row.Block, row.Why.String()
-	s.say("✗ refused: St. Elena may write vitals, not read them; the attempt is recorded   block %d", row.Block)
+	s.Shows["block"], s.Shows["why"] = r.block, r.why
+	recorded := "recorded"
+	if r.counted {
+		recorded = "counted, after many in this hour"
+	}
+	s.say("✗ refused: St. Elena may write vitals, not read them; the attempt is %s   block %d", recorded, r.block)
 	return nil
 }
 
@@ -97,13 +102,14 @@ func (t *tour) sees(ctx context.Context, s *Step) error {
 		return errors.New("the access log is not proven complete")
 	}
 	people := map[string]bool{}
-	for _, r := range log.Rows {
+	rows := slices.DeleteFunc(slices.Clone(log.Rows), func(r exchange.Activity) bool { return r.Count > 0 }) // how many more there were
+	for _, r := range rows {
 		if r.Member == "" || r.Detail == nil || r.Detail.Name == "" || r.Purpose == "" || r.Block == 0 {
 			return fmt.Errorf("a row of block %d does not say who, where and what for", r.Block)
 		}
 		people[r.Detail.Name+", "+r.Member] = true
 	}
-	for _, r := range log.Rows[:min(len(log.Rows), 3)] {
+	for _, r := range rows[:min(len(rows), 3)] {
 		records := fmt.Sprintf("%d records", r.Records)
 		if r.Records == 1 {
 			records = "1 record"
@@ -115,12 +121,12 @@ func (t *tour) sees(ctx context.Context, s *Step) error {
 	if err != nil {
 		return err
 	}
-	row, err := t.refused(ctx)
+	r, err := t.refused(ctx)
 	if err != nil {
 		return fmt.Errorf("after the stop: %w", err)
 	}
-	s.Shows["rows"], s.Shows["people"], s.Shows["proven"], s.Shows["stopped"], s.Shows["refusedInBlock"] = len(log.Rows), len(people), log.Proven, len(stopped), row.Block
-	s.say("She stops St. Elena (block %d); Dr. Okafor asks → ✗ refused (%v, block %d)", stopped[0].Block, row.Why, row.Block)
+	s.Shows["rows"], s.Shows["people"], s.Shows["proven"], s.Shows["stopped"], s.Shows["refusedInBlock"] = len(log.Rows), len(people), log.Proven, len(stopped), r.block
+	s.say("She stops St. Elena (block %d); Dr. Okafor asks → ✗ refused (%v, block %d)", stopped[0].Block, r.why, r.block)
 	s.say("What was already opened can't be un-seen; Maria sees exactly what that was.")
 	return nil
 }

@@ -12,7 +12,9 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -73,8 +75,17 @@ func (d *deeds) bloodPressure() string {
 	return "/fhir/Observation?" + url.Values{"patient": {d.chart}, "code": {"http://loinc.org|85354-9"}, "category": {"vital-signs"}, "_count": {"100"}}.Encode()
 }
 
-// refused has Dr. Okafor ask for what she may not read, and returns the one row that it left in Maria's log.
-func (d *deeds) refused(ctx context.Context) (*exchange.Activity, error) {
+// refusal is what became of a read that Maria doesn't allow.
+type refusal struct {
+	why     string
+	block   uint64
+	counted bool // without a row: after many within an hour the ledger keeps their number, which becomes a row when the hour is over
+}
+
+var refusalSaid = regexp.MustCompile(`refused: (.+); (the attempt is recorded in|after many in this hour the attempt was counted, by) block (\d+)`)
+
+// refused has Dr. Okafor ask for what she may not read, which leaves one row in Maria's log.
+func (d *deeds) refused(ctx context.Context) (*refusal, error) {
 	before, err := d.maria.Activity(ctx)
 	if err != nil {
 		return nil, err
@@ -83,17 +94,22 @@ func (d *deeds) refused(ctx context.Context) (*exchange.Activity, error) {
 	if err != nil {
 		return nil, err
 	}
-	if a.Status != http.StatusForbidden {
-		return nil, fmt.Errorf("want 403, got %d: %s", a.Status, a.Diagnostics())
+	said := refusalSaid.FindStringSubmatch(a.Diagnostics())
+	if a.Status != http.StatusForbidden || said == nil {
+		return nil, fmt.Errorf("want 403 and why, got %d: %s", a.Status, a.Diagnostics())
+	}
+	r := &refusal{why: said[1], counted: strings.Contains(said[2], "counted")}
+	if r.block, err = strconv.ParseUint(said[3], 10, 64); err != nil || r.counted {
+		return r, err
 	}
 	row, err := d.newRow(ctx, before)
 	if err != nil {
 		return nil, err
 	}
-	if row.Why == consent.Allowed || row.Detail == nil || row.Detail.Name != d.okafor.who.Name {
-		return nil, fmt.Errorf("the row on the ledger is not Dr. Okafor's refusal: %v", row.Why)
+	if row.Why.String() != r.why || row.Block != r.block || row.Detail == nil || row.Detail.Name != d.okafor.who.Name {
+		return nil, fmt.Errorf("the row on the ledger is not Dr. Okafor's refusal: %v in block %d, said was %v", row.Why, row.Block, said[0])
 	}
-	return row, nil
+	return r, nil
 }
 
 // await asks again until done. Maria's home is another member than those who write and read: it hears of a block a moment later.
@@ -114,7 +130,7 @@ func await(ctx context.Context, what string, done func(context.Context) (bool, e
 	}
 }
 
-// newRow is the one row that came since before.
+// newRow is the one row of an access that came since before.
 func (d *deeds) newRow(ctx context.Context, before *exchange.ActivityLog) (row *exchange.Activity, err error) {
 	err = await(ctx, "no new row in Maria's log", func(ctx context.Context) (bool, error) {
 		after, err := d.maria.Activity(ctx)
@@ -122,13 +138,14 @@ func (d *deeds) newRow(ctx context.Context, before *exchange.ActivityLog) (row *
 			return false, err
 		}
 		for i := range after.Rows {
-			if slices.ContainsFunc(before.Rows, func(x exchange.Activity) bool { return x.Log == after.Rows[i].Log && x.Entry == after.Rows[i].Entry }) {
+			x := &after.Rows[i]
+			if x.Count > 0 || slices.ContainsFunc(before.Rows, func(o exchange.Activity) bool { return o.Log == x.Log && o.Entry == x.Entry }) {
 				continue
 			}
 			if row != nil {
 				return false, errors.New("want exactly one new row in Maria's log, got more")
 			}
-			row = &after.Rows[i]
+			row = x
 		}
 		return row != nil, nil
 	})

@@ -84,7 +84,9 @@ func (d *Demo) Serve(ctx context.Context) (*Page, error) {
 	if p.scan, err = p.keeps(ctx); err != nil {
 		return nil, fmt.Errorf("the page: %w", err)
 	}
-	p.begin()
+	if _, err := p.begin(ctx); err != nil {
+		return nil, fmt.Errorf("the page: %w", err)
+	}
 	if d.State.Page == 0 {
 		if d.State.Page, err = node.FreePort(); err != nil {
 			return nil, err

@@ -11,6 +11,7 @@ import (
 
 	"vitalog/consent"
 	"vitalog/exchange"
+	"vitalog/grant"
 	"vitalog/section"
 )
 
@@ -30,6 +31,7 @@ type Story struct {
 type stage string
 
 const (
+	left    stage = "left" // what was shared before this story, and is to end first
 	begun   stage = "begun"
 	waiting stage = "waiting" // the request, for Maria
 	shared  stage = "shared"
@@ -60,10 +62,11 @@ type Doctor struct {
 type Patient struct {
 	Name    string   `json:"name"`
 	Home    string   `json:"home"`
-	Asked   int      `json:"asked"` // sections, by the request that waits
-	Gives   []string `json:"gives"` // sections, if Maria shares
-	Until   string   `json:"until"` // of what she shares now; empty: nothing
-	Rows    []Row    `json:"rows"`  // newest first, since the story began
+	Asked   int      `json:"asked"`   // sections, by the request that waits
+	Gives   []string `json:"gives"`   // sections, if Maria shares
+	Until   string   `json:"until"`   // of what she shares now; empty: nothing
+	Readers []string `json:"readers"` // who reads by what she shared before
+	Rows    []Row    `json:"rows"`    // newest first, since the story began
 	Proven  bool     `json:"proven"`
 	Signed  int      `json:"signed"`
 	Of      int      `json:"of"`
@@ -80,6 +83,7 @@ type Row struct {
 	Records int       `json:"records"`
 	Allowed bool      `json:"allowed"`
 	Why     string    `json:"why"`
+	More    int       `json:"more"` // refusals of an hour that have no row of their own
 	Block   uint64    `json:"block"`
 }
 
@@ -111,19 +115,36 @@ func (s *Story) at(to stage) {
 	}
 }
 
-// begin shows the story at its beginning.
-func (p *Page) begin() {
+// begin shows the story at its beginning, or that it can't begin yet.
+func (p *Page) begin(ctx context.Context) (stage, error) {
+	all, err := p.do.maria.Sharing(ctx)
+	if err != nil {
+		return "", err
+	}
 	who := p.do.okafor.who
 	s := Story{Told: []Told{}, Doctor: Doctor{Name: who.Name, Role: who.Role, Member: p.do.okafor.title, Reason: who.Reason, Readings: []reading{}},
-		Patient: Patient{Home: p.d.State.Members[Number(Pharmacy)].Title, Gives: words(narrowed), Rows: []Row{}, written: p.d.Node(Pharmacy).Chain.Ledger().Height()}}
+		Patient: Patient{Home: p.d.State.Members[Number(Pharmacy)].Title, Gives: words(narrowed), Rows: []Row{}, Readers: []string{}, written: p.d.Node(Pharmacy).Chain.Ledger().Height()}}
 	if m, ok := p.do.w.Patient(maria); ok {
 		s.Patient.Name = m.Name
 	}
-	s.at(begun)
+	for _, g := range all {
+		if g.Member < 0 || g.Revoked || g.Rights&consent.Read == 0 {
+			continue
+		}
+		if title := p.d.State.Members[g.Member].Title; !slices.Contains(s.Patient.Readers, title) {
+			s.Patient.Readers = append(s.Patient.Readers, title)
+		}
+	}
+	to := begun
+	if len(s.Patient.Readers) > 0 {
+		to = left
+	}
+	s.at(to)
 	p.change(func() {
 		s.Doing = p.story.Doing
 		p.story = s
 	})
+	return to, nil
 }
 
 // begins says whether it is the turn of a button, and if so that its deed is under way.
@@ -160,10 +181,14 @@ func (p *Page) look(ctx context.Context) error {
 	}
 	rows := []Row{}
 	for _, r := range log.Rows {
-		if r.Block <= p.now().Patient.written || r.Detail == nil {
+		if r.Block <= p.now().Patient.written {
 			continue
 		}
-		rows = append(rows, Row{At: r.At, Name: r.Detail.Name, Member: r.Member, Section: word(r.Section), Reason: r.Detail.Reason, Records: r.Records, Allowed: r.Why == consent.Allowed,
+		detail := r.Detail
+		if detail == nil {
+			detail = &grant.Detail{}
+		}
+		rows = append(rows, Row{At: r.At, Name: detail.Name, Member: r.Member, More: r.Count, Section: word(r.Section), Reason: detail.Reason, Records: r.Records, Allowed: r.Why == consent.Allowed,
 			Why: r.Why.String(), Block: r.Block})
 	}
 	p.change(func() {
@@ -174,14 +199,11 @@ func (p *Page) look(ctx context.Context) error {
 }
 
 func (p *Page) ask(ctx context.Context) (stage, error) {
-	if err := p.do.afresh(ctx); err != nil { // somebody may have shared by Maria's app meanwhile
-		return "", err
-	}
-	row, err := p.do.refused(ctx)
+	r, err := p.do.refused(ctx)
 	if err != nil {
 		return "", err
 	}
-	p.tell("doctor", "refused", row.Block, "Refused. St. Elena may write into Maria's record and not read it. The attempt itself is on the ledger.")
+	p.tell("doctor", "refused", r.block, "Refused. St. Elena may write into Maria's record and not read it. The attempt itself is %s.", r.onLedger())
 	if err := p.look(ctx); err != nil {
 		return "", err
 	}
@@ -195,20 +217,27 @@ func (p *Page) ask(ctx context.Context) (stage, error) {
 	return waiting, nil
 }
 
+func (r *refusal) onLedger() string {
+	if r.counted {
+		return "counted, as there were many within this hour: their number is on the ledger when it is over"
+	}
+	return "on the ledger"
+}
+
 func (p *Page) share(ctx context.Context) (stage, error) {
 	inbox, _, err := p.do.maria.Inbox(ctx)
 	if err != nil {
 		return "", err
 	}
-	i := slices.IndexFunc(inbox, func(q exchange.Wished) bool { return !q.Answered })
-	if i < 0 {
-		return "", errors.New("no request waits: Maria answered it elsewhere; begin again")
+	q := inbox[len(inbox)-1] // Dr. Okafor's
+	if q.Answered {
+		return "", errors.New("Maria answered the request elsewhere")
 	}
-	g, err := p.do.narrows(ctx, inbox[i])
+	g, err := p.do.narrows(ctx, q)
 	if err != nil {
 		return "", err
 	}
-	p.tell("patient", "done", 0, "Narrowed. Of the %d sections Maria gives two, for treatment, for 90 days.", len(inbox[i].Sections))
+	p.tell("patient", "done", 0, "Narrowed. Of the %d sections Maria gives two, for treatment, for 90 days.", len(q.Sections))
 	p.tell("patient", "done", g.block, "Final: signed by Maria, agreed on by %d of %d validators.", g.signed, g.of)
 	p.change(func() { p.story.Patient.Asked, p.story.Patient.Until = 0, g.until.UTC().Format(time.RFC3339) })
 	return shared, p.look(ctx)
@@ -239,13 +268,13 @@ func (p *Page) stop(ctx context.Context) (stage, error) {
 		return "", err
 	}
 	p.tell("patient", "done", ended[0].Block, "Stopped, from the next read on, also for what was never opened.")
-	row, err := p.do.refused(ctx)
+	r, err := p.do.refused(ctx)
 	if err != nil {
 		return "", err
 	}
 	seen := p.now().Doctor
 	p.change(func() { p.story.Doctor.Readings, p.story.Patient.Until = []reading{}, "" })
-	p.tell("doctor", "refused", row.Block, "Dr. Okafor asks once more. Refused: %v.", row.Why)
+	p.tell("doctor", "refused", r.block, "Dr. Okafor asks once more. Refused, %s: the attempt is %s.", r.why, r.onLedger())
 	if len(seen.Readings) > 0 {
 		p.tell("patient", "done", seen.Block, "What was opened before can't be un-seen. Maria knows exactly what that was.")
 	}
@@ -290,8 +319,7 @@ func (p *Page) reset(ctx context.Context) (stage, error) {
 	if err := p.do.afresh(ctx); err != nil {
 		return "", err
 	}
-	p.begin()
-	return begun, nil
+	return p.begin(ctx)
 }
 
 // word is a section's name as people read it.

@@ -5,7 +5,7 @@
 import { complaints, inspect, launch, open, press, reach } from "./browser.mjs";
 
 const home = process.env.VITALOG_HOME;
-const out = { chips: {} };
+const out = {};
 
 const chip = (page, side) => page.locator(`#${side} .side-head .chip`);
 
@@ -83,6 +83,7 @@ try {
   await page.goto("/");
   await page.locator("#blocks > li").first().waitFor();
   await page.locator("#dump pre").waitFor();
+  await deed(page, "Begin again", "No access", "Nobody reads");
   await inspect(page, "demo-begun");
   await tells(page);
   await looksFor(page);

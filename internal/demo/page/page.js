@@ -3,9 +3,9 @@
 
 /** @typedef {{ side: string, mark: string, text: string, block?: number }} Told */
 /** @typedef {{ at: string, systolic: string, diastolic: string, inRange: boolean }} Reading */
-/** @typedef {{ at: string, name: string, member: string, section: string, reason: string, records: number, allowed: boolean, why: string, block: number }} Row */
+/** @typedef {{ at: string, name: string, member: string, section: string, reason: string, records: number, allowed: boolean, why: string, more: number, block: number }} Row */
 /** @typedef {{ name: string, role: string, member: string, reason: string, readings: Reading[], block: number, took: number }} Doctor */
-/** @typedef {{ name: string, home: string, asked: number, gives: string[], until: string, rows: Row[], proven: boolean, signed: number, of: number }} Patient */
+/** @typedef {{ name: string, home: string, asked: number, gives: string[], until: string, readers: string[], rows: Row[], proven: boolean, signed: number, of: number }} Patient */
 /** @typedef {{ state: string, at: number, before: string, after: string }} Tampered */
 /** @typedef {{ stage: string, doing: string, can: string[], next: string, failed: string, told: Told[], doctor: Doctor, patient: Patient, cloud: Tampered }} Story */
 /** @typedef {{ what: string, log: string, key: string, mark: string, hers: string, by: string }} Said */
@@ -85,12 +85,13 @@ function head(who, id, more, sign, state) {
   return h("div", "side-head", h("span", "row-icon", icon(sign)), h("div", "side-who", name, h("p", "fine", more)), state);
 }
 
-const order = ["begun", "waiting", "shared", "read", "stopped"];
+const order = ["left", "begun", "waiting", "shared", "read", "stopped"];
 
 /** @param {Story} s */
 function showDoctor(s) {
   const { name, role, member, readings, took, block } = s.doctor;
   const chips = {
+    left: chip("warn", "alert", "Not begun"),
     begun: chip("", "lock", "No access"),
     waiting: chip("warn", "wait", "Request waits"),
     shared: chip("calm", "check", "May read"),
@@ -98,6 +99,7 @@ function showDoctor(s) {
     stopped: chip("bad", "cross", "Stopped"),
   };
   const says = {
+    left: "Maria shared before this story. “Begin again” ends that first.",
     begun: "St. Elena may write into this record. It can read nothing of it.",
     waiting: "Refused. The request waits for the patient.",
     shared: "The patient has answered. Nothing is open yet: ask again.",
@@ -166,11 +168,11 @@ function table(readings) {
 
 /** @param {Story} s */
 function showPatient(s) {
-  const { name, home, asked, gives, until, rows, proven, signed, of } = s.patient;
+  const { name, home, asked, gives, until, readers, rows, proven, signed, of } = s.patient;
   const d = s.doctor;
   let state = chip("", "lock", "Nobody reads");
   if (asked) state = chip("warn", "wait", "1 request");
-  if (until) state = chip("calm", "check", "Shared");
+  if (until || readers.length > 0) state = chip("calm", "check", "Shared");
   const screen = h("div", "screen");
   if (asked) {
     screen.append(
@@ -195,7 +197,7 @@ function showPatient(s) {
       h(
         "div",
         "asks none",
-        h("p", "", s.stage === "stopped" ? "Nobody reads Maria's record any more." : "Nobody reads Maria's record. Hospital, pharmacy and laboratory may write into it."),
+        h("p", "", readers.length > 0 ? `Shared before this story, with ${readers.join(" and ")}.` : `Nobody reads Maria's record${s.stage === "stopped" ? " any more" : ""}. Hospital, pharmacy and laboratory may write into it.`),
         h("p", "fine", `${home} relays for her phone and can read nothing.`),
       ),
     );
@@ -210,6 +212,7 @@ function showPatient(s) {
 /** @param {Row} r */
 function looked(r) {
   const result = r.allowed ? chip("calm", "check", r.records === 1 ? "Read 1 record" : `Read ${r.records} records`) : chip("bad", "cross", `Refused: ${r.why}`);
+  if (r.more > 0) return h("li", "", h("span", "row-title", r.member), h("span", "row-more", `${r.section} · refused ${r.more} more times within an hour · block ${r.block}`));
   return h(
     "li",
     "",
@@ -269,7 +272,7 @@ function showDeed(s, b) {
   const name = b.dataset.deed ?? "";
   const stage = order.indexOf(s.stage);
   /** @type {Record<string, boolean>} */
-  const done = { ask: stage >= 1, share: stage >= 2, "ask-again": s.doctor.block > 0, stop: stage >= 4, tamper: s.cloud.state === "healed" };
+  const done = { ask: stage >= 2, share: stage >= 3, "ask-again": s.doctor.block > 0, stop: stage >= 5, tamper: s.cloud.state === "healed" };
   let state = done[name] ? "done" : "later";
   if (s.next === name) state = "next";
   else if (s.can.includes(name) && !done[name]) state = "can";
