@@ -4,7 +4,7 @@
 // It promises that everything in it goes the way that real data would go: through the members' FHIR endpoints, over the network between
 // them, with the patient's keys in the patient's own ring. It refuses to run twice in one directory.
 //
-//	<dir>/demo.json            who is who
+//	<dir>/demo.json            who is who, and the port of the page that tells the story
 //	<dir>/members/st-elena/    a member's directory (package node)
 //	<dir>/patients/maria/      a patient's keyring
 //	<dir>/patients/maria/wristband/   her wearable's file: it writes by itself while the demo runs

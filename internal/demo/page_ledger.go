@@ -33,7 +33,7 @@ type said struct {
 }
 
 const (
-	shownEntries = 4   // of a block
+	shownEntries = 2   // of a block
 	farBack      = 200 // blocks that are looked through for some with entries
 )
 

@@ -1,6 +1,6 @@
 /**
  * The demo's page with the keyboard alone: ask, share, ask again, stop, tamper, a search, and the beginning again. Axe looks at it in every way that it
- * shows. Prints one line of JSON: what was seen, and whatever went wrong. See internal/demo/page_test.go.
+ * shows: light, dark, narrow, with large text. Prints one line of JSON: what was seen, and whatever went wrong. See internal/demo/page_test.go.
  */
 import { complaints, inspect, launch, open, press, reach } from "./browser.mjs";
 
@@ -21,13 +21,12 @@ async function tells(page) {
   await press(page, "Share"); // not its turn: nothing happens, and it says so
   await page.locator("#said").getByText("The story goes on with “Ask”").waitFor();
   await deed(page, /^Ask the doctor/, "Request waits", "1 request");
-  await inspect(page, "demo-asked");
   await deed(page, "Share", "May read", "Shared");
   await deed(page, "Ask again", "Open", "Shared");
   out.reading = await page.locator("#doctor .big").innerText();
   await press(page, "Show as table");
   out.rows = await page.locator("#doctor tbody tr").count();
-  await everyWay(page, "open");
+  await everyWay(page);
   await deed(page, "Stop", "Stopped", "Nobody reads");
   await press(page, "Tamper");
   await page.locator("#cloud-told li", { hasText: "Healed" }).waitFor();
@@ -49,19 +48,16 @@ async function looksFor(page) {
   await page.locator("#object", { hasText: "2 of" }).waitFor();
 }
 
-async function everyWay(page, name) {
+async function everyWay(page) {
   for (const [way, width, scheme] of [
-    ["light", 1280, "light"],
     ["dark", 1280, "dark"],
     ["narrow", 320, "light"],
-    ["phone", 390, "dark"],
+    ["light", 1280, "light"],
   ]) {
     await page.setViewportSize({ width, height: 800 });
     await page.emulateMedia({ colorScheme: scheme });
-    await inspect(page, `demo-${name}-${way}`);
+    await inspect(page, `demo-open-${way}`);
   }
-  await page.setViewportSize({ width: 1280, height: 800 });
-  await page.emulateMedia({ colorScheme: "light" });
 }
 
 /** Text twice as large, in a browser of its own. */
@@ -87,7 +83,9 @@ try {
   await inspect(page, "demo-begun");
   await tells(page);
   await looksFor(page);
-  await everyWay(page, "end");
+  await page.setViewportSize({ width: 390, height: 800 });
+  await page.emulateMedia({ colorScheme: "dark" });
+  await inspect(page, "demo-end");
   await largeText();
   await deed(page, "Begin again", "No access", "Nobody reads");
 } catch (e) {

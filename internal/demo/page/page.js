@@ -65,7 +65,9 @@ const inBlock = (n) => (n ? h("span", "in-block", `block ${n}`) : null);
 /** Steps that were told, each with the block that it stands in. Those that are new come one after the other.
  * @param {HTMLElement} list @param {Told[]} all */
 function tell(list, all) {
-  const same = [.../** @type {HTMLCollectionOf<HTMLElement>} */ (list.children)].findIndex((li, i) => li.dataset.told !== JSON.stringify(all[i]));
+  const same = [.../** @type {HTMLCollectionOf<HTMLElement>} */ (list.children)].findIndex(
+    (li, i) => li.dataset.told !== JSON.stringify(all[i]),
+  );
   while (same >= 0 && list.childElementCount > same) list.lastElementChild?.remove();
   let fresh = 0;
   for (let i = list.childElementCount; i < all.length; i++) {
@@ -118,7 +120,11 @@ function showDoctor(s) {
         newest.inRange ? chip("calm", "check", "In range") : chip("warn", "alert", "Out of range"),
       ),
       trend(readings),
-      h("p", "fine", `${readings.length} readings, ${day.format(new Date(first.at))} to ${day.format(new Date(newest.at))}. Opened in ${took} ms, trace in block ${block}.`),
+      h(
+        "p",
+        "fine",
+        `${readings.length} readings, ${day.format(new Date(first.at))} to ${day.format(new Date(newest.at))}. Opened in ${took} ms, trace in block ${block}.`,
+      ),
       table(readings),
     );
   } else {
@@ -135,7 +141,10 @@ function trend(readings) {
   const y = (/** @type {string} */ v) => high - ((Number(v) - low) / (top - low)) * high;
   const x = (/** @type {number} */ i) => 34 + (i * (wide - 48)) / Math.max(1, readings.length - 1);
   const picture = svg("svg", { viewBox: `0 0 ${wide} ${high}`, role: "img", class: "pressure" });
-  picture.setAttribute("aria-label", `${readings.length} readings, from ${Math.min(...upper)}/${Math.min(...lower)} to ${Math.max(...upper)}/${Math.max(...lower)} mmHg`);
+  picture.setAttribute(
+    "aria-label",
+    `${readings.length} readings, from ${Math.min(...upper)}/${Math.min(...lower)} to ${Math.max(...upper)}/${Math.max(...lower)} mmHg`,
+  );
   for (const v of ["60", "90", "120"]) {
     const label = svg("text", { x: 24, y: y(v) + 4, "text-anchor": "end" });
     label.textContent = v;
@@ -153,7 +162,9 @@ function trend(readings) {
 
 /** @param {Reading[]} readings */
 function table(readings) {
-  const rows = readings.toReversed().map((r) => h("tr", "", h("td", "", day.format(new Date(r.at))), h("td", "", `${r.systolic}/${r.diastolic} mmHg`)));
+  const rows = readings
+    .toReversed()
+    .map((r) => h("tr", "", h("td", "", day.format(new Date(r.at))), h("td", "", `${r.systolic}/${r.diastolic} mmHg`)));
   const heads = ["Date", "Blood pressure"].map((text) => {
     const th = h("th", "", text);
     th.setAttribute("scope", "col");
@@ -197,7 +208,13 @@ function showPatient(s) {
       h(
         "div",
         "asks none",
-        h("p", "", readers.length > 0 ? `Shared before this story, with ${readers.join(" and ")}.` : `Nobody reads Maria's record${s.stage === "stopped" ? " any more" : ""}. Hospital, pharmacy and laboratory may write into it.`),
+        h(
+          "p",
+          "",
+          readers.length > 0
+            ? `Shared before this story, with ${readers.join(" and ")}.`
+            : `Nobody reads Maria's record${s.stage === "stopped" ? " any more" : ""}. Hospital, pharmacy and laboratory may write into it.`,
+        ),
         h("p", "fine", `${home} relays for her phone and can read nothing.`),
       ),
     );
@@ -205,14 +222,25 @@ function showPatient(s) {
   screen.append(h("h3", "", "Who looked"));
   if (rows.length === 0) screen.append(h("p", "quiet", "Nobody, since this story began."));
   else screen.append(h("ul", "looked", ...rows.map(looked)));
-  if (proven) screen.append(h("p", "verified", icon("shield"), `Complete: nothing is missing, by a state that ${signed} of ${of} validators signed.`));
+  if (proven)
+    screen.append(
+      h("p", "verified", icon("shield"), `Complete: nothing is missing, by a state that ${signed} of ${of} validators signed.`),
+    );
   return [head(name, "patient-name", "the patient, on her phone", "person", state), screen];
 }
 
 /** @param {Row} r */
 function looked(r) {
-  const result = r.allowed ? chip("calm", "check", r.records === 1 ? "Read 1 record" : `Read ${r.records} records`) : chip("bad", "cross", `Refused: ${r.why}`);
-  if (r.more > 0) return h("li", "", h("span", "row-title", r.member), h("span", "row-more", `${r.section} · refused ${r.more} more times within an hour · block ${r.block}`));
+  const result = r.allowed
+    ? chip("calm", "check", r.records === 1 ? "Read 1 record" : `Read ${r.records} records`)
+    : chip("bad", "cross", `Refused: ${r.why}`);
+  if (r.more > 0)
+    return h(
+      "li",
+      "",
+      h("span", "row-title", r.member),
+      h("span", "row-more", `${r.section} · refused ${r.more} more times within an hour · block ${r.block}`),
+    );
   return h(
     "li",
     "",
@@ -272,7 +300,13 @@ function showDeed(s, b) {
   const name = b.dataset.deed ?? "";
   const stage = order.indexOf(s.stage);
   /** @type {Record<string, boolean>} */
-  const done = { ask: stage >= 2, share: stage >= 3, "ask-again": s.doctor.block > 0, stop: stage >= 5, tamper: s.cloud.state === "healed" };
+  const done = {
+    ask: stage >= 2,
+    share: stage >= 3,
+    "ask-again": s.doctor.block > 0,
+    stop: stage >= 5,
+    tamper: s.cloud.state === "healed",
+  };
   let state = done[name] ? "done" : "later";
   if (s.next === name) state = "next";
   else if (s.can.includes(name) && !done[name]) state = "can";
@@ -452,6 +486,8 @@ for (const text of ["Alvarez", "Okafor", "blood pressure", "bytes of the object"
   });
   at("tries").append(b);
 }
+
+for (const id of ["strip", "dump"]) at(id).tabIndex = 0; // they scroll, by the keyboard too
 
 const events = new EventSource("/events");
 events.addEventListener("story", (e) => show(JSON.parse(e.data)));
