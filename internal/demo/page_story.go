@@ -67,6 +67,7 @@ type Patient struct {
 	Until   string   `json:"until"`   // of what she shares now; empty: nothing
 	Readers []string `json:"readers"` // who reads by what she shared before
 	Rows    []Row    `json:"rows"`    // newest first, since the story began
+	Counted int      `json:"counted"` // refusals of this story that the ledger only counts
 	Proven  bool     `json:"proven"`
 	Signed  int      `json:"signed"`
 	Of      int      `json:"of"`
@@ -199,12 +200,10 @@ func (p *Page) look(ctx context.Context) error {
 }
 
 func (p *Page) ask(ctx context.Context) (stage, error) {
-	r, err := p.do.refused(ctx)
+	err := p.refuses(ctx, func(r *refusal) string {
+		return "Refused. St. Elena may write into Maria's record and not read it. The attempt itself is " + r.onLedger() + "."
+	})
 	if err != nil {
-		return "", err
-	}
-	p.tell("doctor", "refused", r.block, "Refused. St. Elena may write into Maria's record and not read it. The attempt itself is %s.", r.onLedger())
-	if err := p.look(ctx); err != nil {
 		return "", err
 	}
 	q, err := p.do.requests(ctx)
@@ -217,9 +216,22 @@ func (p *Page) ask(ctx context.Context) (stage, error) {
 	return waiting, nil
 }
 
+// refuses tells Dr. Okafor's refusal. what says how it goes on.
+func (p *Page) refuses(ctx context.Context, what func(*refusal) string) error {
+	r, err := p.do.refused(ctx)
+	if err != nil {
+		return err
+	}
+	if r.counted {
+		p.change(func() { p.story.Patient.Counted++ })
+	}
+	p.tell("doctor", "refused", r.block, "%s", what(r))
+	return p.look(ctx)
+}
+
 func (r *refusal) onLedger() string {
 	if r.counted {
-		return "counted, as there were many within this hour: their number is on the ledger when it is over"
+		return "counted on the ledger, after many within this hour"
 	}
 	return "on the ledger"
 }
@@ -268,17 +280,15 @@ func (p *Page) stop(ctx context.Context) (stage, error) {
 		return "", err
 	}
 	p.tell("patient", "done", ended[0].Block, "Stopped, from the next read on, also for what was never opened.")
-	r, err := p.do.refused(ctx)
-	if err != nil {
-		return "", err
-	}
 	seen := p.now().Doctor
 	p.change(func() { p.story.Doctor.Readings, p.story.Patient.Until = []reading{}, "" })
-	p.tell("doctor", "refused", r.block, "Dr. Okafor asks once more. Refused, %s: the attempt is %s.", r.why, r.onLedger())
-	if len(seen.Readings) > 0 {
+	err = p.refuses(ctx, func(r *refusal) string {
+		return fmt.Sprintf("Dr. Okafor asks once more. Refused, %s: the attempt is %s.", r.why, r.onLedger())
+	})
+	if err == nil && len(seen.Readings) > 0 {
 		p.tell("patient", "done", seen.Block, "What was opened before can't be un-seen. Maria knows exactly what that was.")
 	}
-	return stopped, p.look(ctx)
+	return stopped, err
 }
 
 // tamper flips one of the bits that the page shows.

@@ -5,7 +5,7 @@
 /** @typedef {{ at: string, systolic: string, diastolic: string, inRange: boolean }} Reading */
 /** @typedef {{ at: string, name: string, member: string, section: string, reason: string, records: number, allowed: boolean, why: string, more: number, block: number }} Row */
 /** @typedef {{ name: string, role: string, member: string, reason: string, readings: Reading[], block: number, took: number }} Doctor */
-/** @typedef {{ name: string, home: string, asked: number, gives: string[], until: string, readers: string[], rows: Row[], proven: boolean, signed: number, of: number }} Patient */
+/** @typedef {{ name: string, home: string, asked: number, gives: string[], until: string, readers: string[], rows: Row[], counted: number, proven: boolean, signed: number, of: number }} Patient */
 /** @typedef {{ state: string, at: number, before: string, after: string }} Tampered */
 /** @typedef {{ stage: string, doing: string, can: string[], next: string, failed: string, told: Told[], doctor: Doctor, patient: Patient, cloud: Tampered }} Story */
 /** @typedef {{ what: string, log: string, key: string, mark: string, hers: string, by: string }} Said */
@@ -62,7 +62,7 @@ const number = new Intl.NumberFormat("en-GB");
 /** @param {number | undefined} n */
 const inBlock = (n) => (n ? h("span", "in-block", `block ${n}`) : null);
 
-/** Steps that were told, each with the block that it stands in. Those that are new come one after the other.
+/** Steps that were told, each with the block that it stands in. Those that are new come one after the other, but for the first that a page shows.
  * @param {HTMLElement} list @param {Told[]} all */
 function tell(list, all) {
   const same = [.../** @type {HTMLCollectionOf<HTMLElement>} */ (list.children)].findIndex(
@@ -75,7 +75,7 @@ function tell(list, all) {
     const sign = { refused: "cross", waits: "wait", bad: "alert" }[t.mark] ?? "check";
     const li = h("li", `tell ${t.mark}`, icon(/** @type {keyof typeof paths} */ (sign)), h("span", "", t.text, " ", inBlock(t.block)));
     li.dataset.told = JSON.stringify(t);
-    li.style.setProperty("--after", String(fresh++));
+    li.style.setProperty("--after", String(story ? fresh++ : 0));
     list.append(li);
   }
 }
@@ -137,7 +137,8 @@ function showDoctor(s) {
 function trend(readings) {
   const upper = readings.map((r) => Number(r.systolic));
   const lower = readings.map((r) => Number(r.diastolic));
-  const [wide, high, low, top] = [480, 128, Math.min(60, ...lower) - 5, Math.max(120, ...upper) + 5];
+  const wide = at("doctor").clientWidth < 480 ? 300 : 480;
+  const [high, low, top] = [128, Math.min(60, ...lower) - 5, Math.max(120, ...upper) + 5];
   const y = (/** @type {string} */ v) => high - ((Number(v) - low) / (top - low)) * high;
   const x = (/** @type {number} */ i) => 34 + (i * (wide - 48)) / Math.max(1, readings.length - 1);
   const picture = svg("svg", { viewBox: `0 0 ${wide} ${high}`, role: "img", class: "pressure" });
@@ -179,7 +180,7 @@ function table(readings) {
 
 /** @param {Story} s */
 function showPatient(s) {
-  const { name, home, asked, gives, until, readers, rows, proven, signed, of } = s.patient;
+  const { name, home, asked, gives, until, readers, rows, counted, proven, signed, of } = s.patient;
   const d = s.doctor;
   let state = chip("", "lock", "Nobody reads");
   if (asked) state = chip("warn", "wait", "1 request");
@@ -220,13 +221,21 @@ function showPatient(s) {
     );
   }
   screen.append(h("h3", "", "Who looked"));
-  if (rows.length === 0) screen.append(h("p", "quiet", "Nobody, since this story began."));
-  else screen.append(h("ul", "looked", ...rows.map(looked)));
+  if (rows.length > 0) screen.append(h("ul", "looked", ...rows.map(looked)));
+  else if (counted === 0) screen.append(h("p", "quiet", "Nobody, since this story began."));
+  if (counted > 0)
+    screen.append(
+      h(
+        "p",
+        "fine",
+        `${counted} ${counted === 1 ? "refusal" : "refusals"} counted: after eight within an hour the others get one row together, when it is over.`,
+      ),
+    );
   if (proven)
     screen.append(
       h("p", "verified", icon("shield"), `Complete: nothing is missing, by a state that ${signed} of ${of} validators signed.`),
     );
-  return [head(name, "patient-name", "the patient, on her phone", "person", state), screen];
+  return [head(name, "patient-name", "the patient, with keys of her own", "person", state), screen];
 }
 
 /** @param {Row} r */
@@ -270,7 +279,6 @@ let story;
 
 /** @param {Story} s */
 function show(s) {
-  story = s;
   redraw("doctor", [s.stage, s.doctor], () => showDoctor(s));
   redraw("patient", [s.stage, s.patient], () => showPatient(s));
   for (const side of ["doctor", "patient"])
@@ -291,6 +299,10 @@ function show(s) {
       .join(" ");
     spoken = s.told.length;
   }
+  const cloud = JSON.stringify(s.cloud);
+  if (cloud !== tampered) void fetchObject(0);
+  tampered = cloud;
+  story = s;
 }
 
 const deeds = [.../** @type {NodeListOf<HTMLButtonElement>} */ (document.querySelectorAll("[data-deed]"))];
@@ -386,6 +398,7 @@ function showBlock(b) {
 /** @type {Shown | undefined} */
 let object;
 let tampered = "";
+let fetched = 0;
 
 /** @param {Story} s */
 function showCloud(s) {
@@ -399,18 +412,16 @@ function showCloud(s) {
     state === ""
       ? "“Tamper” changes one bit of the first object above, behind the member's back. The member then checks all that it keeps."
       : `Byte ${place}: ${before} became ${after}${state === "healed" ? `, and is ${before} again` : ""}.`;
-  const now = JSON.stringify(s.cloud);
-  if (now !== tampered) {
-    tampered = now;
-    void fetchObject(0);
-  }
 }
 
 /** @param {number} n */
 async function fetchObject(n) {
+  const turn = ++fetched;
   const a = await fetch(`/object?n=${n}`);
   if (!a.ok) return;
-  object = await a.json();
+  const o = await a.json();
+  if (turn !== fetched) return; // a later one was asked for meanwhile
+  object = o;
   showObject();
 }
 
