@@ -55,8 +55,11 @@ func (p *Page) hers() (found *object, err error) {
 	for _, s := range section.Clinical() {
 		log := p.do.keys.Log(s)
 		head, err := l.Head(log)
-		if err != nil || head == nil {
+		if err != nil {
 			return nil, err
+		}
+		if head == nil {
+			continue
 		}
 		err = l.Entries(log, 0, head.Size, func(e *op.Entry) error {
 			r, ok := e.Says.(*op.Recorded)

@@ -243,7 +243,7 @@ func (p *Page) share(ctx context.Context) (stage, error) {
 	}
 	q := inbox[len(inbox)-1] // Dr. Okafor's
 	if q.Answered {
-		return "", errors.New("Maria answered the request elsewhere")
+		return "", errors.New("the request was answered elsewhere")
 	}
 	g, err := p.do.narrows(ctx, q)
 	if err != nil {

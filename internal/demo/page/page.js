@@ -432,7 +432,7 @@ function showObject() {
     `${n + 1} of ${number.format(of)}: `,
     h("code", "", `${name.slice(0, 16)}…`),
     `, ${number.format(size)} bytes. `,
-    hers ? h("span", "hers", `Maria's keys tell: ${hers}, a note with a scan.`) : "Nothing in it tells whose it is, or what.",
+    hers ? h("span", "hers", `Maria's keys tell: it is ${hers}, a record of hers.`) : "Nothing in it tells whose it is, or what.",
   );
   const bytes = hex.match(/../g) ?? [];
   const per = at("dump").clientWidth < 34 * 16 ? 8 : 16;
