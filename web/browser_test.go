@@ -9,9 +9,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -43,25 +40,13 @@ func TestInABrowser(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a browser and a network")
 	}
-	chromium := browser(t)
+	chromium := testnet.Chromium(t, ".")
 	h := hospital{testnet.Start(t, 4, 0)}
 	desk := httptest.NewServer(h)
 	t.Cleanup(desk.Close)
 	walk := func(t *testing.T, got any, script string, args ...string) {
 		t.Helper()
-		ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
-		defer cancel()
-		c := exec.CommandContext(ctx, "node", append([]string{"test/" + script}, args...)...)
-		c.Env = append(os.Environ(), "VITALOG_CHROMIUM="+chromium, "VITALOG_HOME="+h.Nodes[1].Config.URL(), "VITALOG_HOSPITAL="+desk.URL)
-		var wrong bytes.Buffer
-		c.Stderr = &wrong
-		said, err := c.Output()
-		if err != nil {
-			t.Fatalf("%v\n%s", err, wrong.Bytes())
-		}
-		if err := json.Unmarshal(said, got); err != nil {
-			t.Fatalf("%v\n%s", err, said)
-		}
+		testnet.Walk(t, ".", chromium, h.Nodes[1].Config.URL(), desk.URL, got, script, args...)
 	}
 	t.Run("what a patient relies on", func(t *testing.T) { proves(t, walk) })
 	t.Run("a patient's first day", func(t *testing.T) { firstDay(t, walk) })
@@ -76,35 +61,6 @@ func TestInABrowser(t *testing.T) {
 
 // walker runs a script in test/ and reads what it prints.
 type walker func(t *testing.T, got any, script string, args ...string)
-
-// browser is the path of a Chromium. Without one the test is skipped, but not in CI.
-func browser(t testing.TB) string {
-	t.Helper()
-	lacks := t.Skipf
-	if os.Getenv("CI") == "true" {
-		lacks = t.Fatalf
-	}
-	chromium := os.Getenv("VITALOG_CHROMIUM")
-	if chromium == "" {
-		var err error
-		if chromium, err = exec.LookPath("chromium"); err != nil {
-			lacks("there is no chromium: apt-get install chromium")
-		}
-	}
-	if _, err := os.Stat(filepath.FromSlash("node_modules/playwright-core")); err != nil {
-		lacks("playwright-core is not installed: npm --prefix web ci")
-	}
-	scripts, err := filepath.Glob("test/*.mjs")
-	if err != nil || len(scripts) == 0 {
-		t.Fatal("no scripts in test/", err)
-	}
-	for _, name := range scripts { // so that a change of them is a change of this test
-		if _, err := os.ReadFile(name); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return chromium
-}
 
 // A patient's first day with the keyboard alone; and every page, which axe looks at in light, dark, right-to-left, narrow and with large text.
 func firstDay(t *testing.T, walk walker) {

@@ -56,25 +56,13 @@ func TestAPatientCorrectsHidesAndOpensFilesInABrowser(t *testing.T) {
 	h := hospitals{testnet.Start(t, 3, 0), map[string]string{}}
 	desk := httptest.NewServer(h)
 	t.Cleanup(desk.Close)
-	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
-	defer cancel()
-	c := exec.CommandContext(ctx, "node", "test/pages.mjs")
-	c.Env = append(os.Environ(), "VITALOG_CHROMIUM="+path, "VITALOG_HOME="+h.Nodes[2].Config.URL(), "VITALOG_HOSPITAL="+desk.URL)
-	var wrong bytes.Buffer
-	c.Stderr = &wrong
-	said, err := c.Output()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, wrong.Bytes())
-	}
 	var got struct {
 		Found, Answer, Drawn, Saved, Failed string
 		Before, Hidden, Again, Complaints   []string
 		Imported                            []string
 		Notices                             bool
 	}
-	if err := json.Unmarshal(said, &got); err != nil {
-		t.Fatalf("%v\n%s", err, said)
-	}
+	testnet.Walk(t, ".", path, h.Nodes[2].Config.URL(), desk.URL, &got, "pages.mjs")
 	if got.Failed != "" {
 		t.Fatalf("%s\n%s", got.Failed, strings.Join(got.Complaints, "\n"))
 	}

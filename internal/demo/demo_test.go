@@ -54,10 +54,21 @@ func TestTheTourHoldsAndItsBlocksTellNothing(t *testing.T) {
 			t.Errorf("Maria sees %+v, %v", devices, err)
 		}
 	})
+	p, err := d.Serve(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Run("the page tells the story", func(t *testing.T) { pageTellsTheStory(t, ctx, d, p) })
+	t.Run("the page in a browser", func(t *testing.T) { pageInABrowser(t, p) })
 	t.Run("no block tells who, what or why", func(t *testing.T) { blocksTellNothing(t, d) })
 	t.Run("a second run begins where the first ended", func(t *testing.T) {
 		if err := demo.Tour(ctx, w, func(demo.Step) {}); err != nil {
 			t.Error(err)
+		}
+		r := reader{t, ctx, p.URL}
+		for range 2 { // by now the ledger only counts Dr. Okafor's refusals of this hour
+			r.press("reset", "begun")
+			r.press("ask", "waiting")
 		}
 	})
 }
