@@ -33,6 +33,7 @@ export const es: Dictionary = {
     title: "Su historia clínica, en sus manos",
     intro: "Todo se sella antes de salir de un dispositivo. Solo usted decide quién puede leerlo, y ve cada vez que alguien lo hace.",
     fresh: "Crear mi historia",
+    other: "Usar mi otro dispositivo",
     recover: "Tengo 24 palabras",
     card: "Tengo una tarjeta de traspaso",
     network: "Red {name}, de {members}.",
@@ -61,7 +62,7 @@ export const es: Dictionary = {
       "16 grupos de cuatro caracteres. No importan las mayúsculas, los espacios ni los guiones. También sirve el enlace del código QR.",
     claimDo: "Hacer mía la historia",
     claimScan: "Escanear el código QR",
-    claimScanning: "Ponga el código QR de la tarjeta ante la cámara",
+    claimScanning: "Ponga el código QR ante la cámara",
     claimNoCamera: "No se puede usar la cámara. Escriba el código.",
     claimInstead: "No tengo tarjeta: crear una historia vacía",
     claimGoing: "Su historia se está traspasando",
@@ -134,6 +135,11 @@ export const es: Dictionary = {
     "card-later": "Hubo demasiados códigos equivocados. Inténtelo dentro de una hora.",
     "claimed-other": "Otra persona se ha quedado con una parte de esta historia. Llame al hospital enseguida.",
     "no-lock": "Esta entrada aún no tiene un cierre suyo. Pida los cierres otra vez.",
+    "pair-code": "Este no es el código de un dispositivo nuevo. Revise cada grupo: 0 y O, 1 e I se parecen, y son 64 caracteres.",
+    "pair-elsewhere": "El otro dispositivo abrió Vitalog en otra dirección. Ábralo en la misma en los dos, y haga allí un código nuevo.",
+    "pair-gone": "Este código ya no vale: vale diez minutos y una sola vez. Haga uno nuevo en el dispositivo nuevo.",
+    "pair-swapped":
+      "Alguien ha cambiado lo que sus dispositivos se dicen al pasar por el miembro. No se ha entregado nada. Empiece de nuevo, mejor en la dirección de otro miembro.",
     behind:
       "Este miembro muestra un estado de la red más antiguo que el ya demostrado: va con retraso u oculta novedades. No se muestra nada nuevo. Inténtelo de nuevo o abra su registro en otro miembro.",
     damaged: "Lo que hay en este navegador ya no se puede leer. Sus 24 palabras recuperan su historia.",
@@ -696,6 +702,32 @@ export const es: Dictionary = {
     forgetWhy: "Las claves y el texto cifrado se borran de este navegador. Solo sus 24 palabras recuperan la historia.",
     forgetTitle: "¿Borrar todo de este navegador?",
     forgetDo: "Borrar",
+  },
+
+  pairing: {
+    title: "Traiga sus claves de su otro dispositivo",
+    why: "En el dispositivo que tiene su historia: Más, Claves y este dispositivo, Añadir un dispositivo. Escanee allí este código, o escríbalo.",
+    code: "El código de este dispositivo",
+    asText: "O escriba este código",
+    lasts: "Se espera a su otro dispositivo. El código vale diez minutos y una sola vez.",
+    compare: "¿Muestra su otro dispositivo este número?",
+    compareWhy: "Si es así, diga que sí allí. Si muestra otro, cancele en los dos.",
+    fresh: "Hacer un código nuevo",
+    devices: "Otros dispositivos",
+    devicesWhy:
+      "Un dispositivo suyo recibe de este sus claves, y puede hacer todo lo que puede usted. Desde aquí ya no se le puede detener.",
+    added: "Recibió sus claves el {when}",
+    add: "Añadir un dispositivo",
+    enter: "Escriba el código del dispositivo nuevo",
+    enterWhy: "Abra Vitalog en el dispositivo nuevo en la misma dirección que aquí, y elija «Usar mi otro dispositivo». Muestra un código.",
+    field: "El código del dispositivo nuevo",
+    next: "Continuar",
+    ask: "¿Muestran los dos dispositivos este número?",
+    askWhy:
+      "Solo si es así, entregue sus claves: escriba la frase de paso de este dispositivo. No lo haga nunca por alguien que le llama o le escribe.",
+    give: "Sí, darle mis claves",
+    differs: "No, parar",
+    given: "Su otro dispositivo tiene sus claves. Elija allí una frase de paso.",
   },
 
   about: {

@@ -7,6 +7,7 @@ import { bytesOf } from "./flows/attachment.ts";
 import { bundle, signedLog } from "./flows/export.ts";
 import { hide, unhide } from "./flows/hide.ts";
 import { answer, requests } from "./flows/inbox.ts";
+import { readNotes } from "./flows/notes.ts";
 import { importReadings } from "./flows/readings.ts";
 import { chart } from "./flows/record.ts";
 import { grants, share, stop } from "./flows/sharing.ts";
@@ -48,6 +49,7 @@ export function vaultOf(env: Surroundings): Vault {
     activity: async () => activity(await proved()),
     requests: async () => requests(await proved()),
     grants: async () => grants(await proved()),
+    paired: async () => (await readNotes(await proved())).paired,
     card: async () => ({ text: await handleText(open().patient) }),
 
     write: async (o) => write(await proved(), o.json, o.section),

@@ -27,6 +27,7 @@ export interface Note {
   introductions?: Introduction[];
   answer?: Answered;
   claim?: Claim;
+  paired?: boolean; // another device gets the keys
   records?: Map<string, Bytes>; // what opens records that have no owner lock, by record, hex
 }
 
@@ -42,6 +43,7 @@ export interface Notes {
   names: Map<string, Named>; // by key, hex
   answers: Map<string, Answered>; // by request
   claim: Claim | null;
+  paired: number[]; // when other devices got the keys
   unread: number; // notes that don't open: keys may lack a name for it
 }
 
@@ -54,6 +56,7 @@ export async function writeNote(s: Session, n: Note, also: NewItem[] = []): Prom
     ...(n.label ? { label: n.label } : {}),
     ...(n.introductions?.length ? { introductions: n.introductions.map((i) => base64(encodeIntroduction(i))) } : {}),
     ...(n.answer ? { answer: { ...n.answer, request: [...unhex(n.answer.request, 16)], message: hex(n.answer.message) } } : {}),
+    ...(n.paired ? { paired: true } : {}),
     ...(n.claim ? { claim: { root: base64(n.claim.root), epochs: Object.fromEntries(epochs) } } : {}),
     ...(n.records ? { records: base64(concat(...[...n.records].flatMap(([record, secret]) => [unhex(record, 32), secret]))) } : {}),
   };
@@ -68,11 +71,11 @@ export async function readNotes(s: Session): Promise<Notes> {
   const index = logOf(s, "index");
   if (s.notes?.size === index.head.size) return s.notes.notes;
   const { opened, unopened } = await openRecords(s, [index]);
-  const out: Notes = { names: new Map(), answers: new Map(), claim: null, unread: unopened.length };
+  const out: Notes = { names: new Map(), answers: new Map(), claim: null, paired: [], unread: unopened.length };
   for (const o of opened)
     for (const item of o.content.items) {
       try {
-        for (const raw of notesIn(item.json)) await take(s, out, raw);
+        for (const raw of notesIn(item.json)) await take(s, out, raw, o.entry.at);
       } catch {
         out.unread++;
       }
@@ -94,11 +97,12 @@ interface Inner {
   device?: string;
   keys?: { section: number; key: string }[];
   answer?: { request: number[]; granted: boolean; message: string; size: number };
+  paired?: boolean;
   claim?: { root: string; epochs: Record<string, number> };
   records?: string;
 }
 
-async function take(s: Session, out: Notes, raw: unknown): Promise<void> {
+async function take(s: Session, out: Notes, raw: unknown, at: number): Promise<void> {
   const n = raw as Inner;
   const label = n.label ?? "";
   for (const k of n.keys ?? []) out.names.set(hex(unhex(k.key, 32, "vk:")), { member: -1, purpose: "", label, device: n.device ?? "" });
@@ -111,6 +115,7 @@ async function take(s: Session, out: Notes, raw: unknown): Promise<void> {
     const request = hex(Uint8Array.from(n.answer.request));
     out.answers.set(request, { request, granted: n.answer.granted === true, message: unhex(n.answer.message, 32), size: n.answer.size });
   }
+  if (n.paired) out.paired.push(at);
   if (n.claim) out.claim = claimIn(n.claim);
   if (n.records !== undefined) {
     const b = unbase64(n.records);
