@@ -129,6 +129,8 @@ export interface Vault {
   /** The bytes of a Binary that came as an attachment, with its content type. */
   attachment(o: { section: SectionName; entry: number }): Promise<Blob>;
   activity(): Promise<Activity>;
+  /** The patient says that these accesses, by id, were right. */
+  review(o: { accesses: string[] }): Promise<Final>;
   requests(): Promise<{ requests: Request[]; spam: number }>;
   grants(): Promise<Grant[]>;
   card(): Promise<Card>;

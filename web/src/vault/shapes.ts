@@ -145,6 +145,7 @@ export interface Access {
   further: boolean; // another use of what was opened before
   outcome: Reason;
   count: number; // more than 1: refusals counted together
+  reviewed: boolean; // the patient said that it was right
 }
 
 export interface Activity {

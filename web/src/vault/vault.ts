@@ -2,7 +2,7 @@
 
 import type { Vault } from "./api.ts";
 import { hex } from "./bytes.ts";
-import { activity } from "./flows/activity.ts";
+import { activity, review } from "./flows/activity.ts";
 import { bytesOf } from "./flows/attachment.ts";
 import { bundle, signedLog } from "./flows/export.ts";
 import { hide, unhide } from "./flows/hide.ts";
@@ -47,6 +47,7 @@ export function vaultOf(env: Surroundings): Vault {
     },
     attachment: async (o) => bytesOf(await proved(), o.section, o.entry),
     activity: async () => activity(await proved()),
+    review: async (o) => review(await proved(), o.accesses),
     requests: async () => requests(await proved()),
     grants: async () => grants(await proved()),
     paired: async () => (await readNotes(await proved())).paired,
