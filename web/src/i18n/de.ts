@@ -275,6 +275,20 @@ export const de: Dictionary = {
     source: "Quelle",
     section: "Teil Ihrer Akte",
     status: "Status",
+    statuses: {
+      active: "aktiv",
+      completed: "abgeschlossen",
+      current: "aktuell",
+      final: "endgültig",
+      finished: "beendet",
+      preliminary: "vorläufig",
+      amended: "ergänzt",
+      corrected: "berichtigt",
+      cancelled: "abgesagt",
+      stopped: "abgesetzt",
+      resolved: "abgeklungen",
+      inactive: "nicht aktiv",
+    },
     dose: "Einnahme",
     reaction: "Reaktion",
     note: "Text",
@@ -747,10 +761,10 @@ export const de: Dictionary = {
     next: "Weiter",
     ask: "Zeigen beide Geräte diese Zahl?",
     askWhy:
-      "Nur dann geben Sie Ihre Schlüssel weiter: Geben Sie die Passphrase dieses Geräts ein. Tun Sie es nie für jemanden, der anruft oder schreibt.",
+      "Nur dann geben Sie Ihre Schlüssel weiter: Geben Sie den Passsatz dieses Geräts ein. Tun Sie es nie für jemanden, der anruft oder schreibt.",
     give: "Ja, meine Schlüssel weitergeben",
     differs: "Nein, abbrechen",
-    given: "Ihr anderes Gerät hat Ihre Schlüssel. Wählen Sie dort eine Passphrase.",
+    given: "Ihr anderes Gerät hat Ihre Schlüssel. Wählen Sie dort einen Passsatz.",
   },
 
   about: {
