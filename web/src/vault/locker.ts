@@ -187,7 +187,7 @@ export function lockerOf(env: Surroundings): Locker {
     },
     meetPairing: async ({ code }) => {
       endPairing();
-      meeting = await meet(open(), code);
+      meeting = await meet(await proved(), code);
       return { number: meeting.number };
     },
     givePairing: async ({ passphrase }) => {
