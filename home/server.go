@@ -168,6 +168,7 @@ func NewServer(home exchange.Home, log *slog.Logger) *Server {
 	}))
 	s.handle("claim", maxClaim, s.outward(s.claim(home.Claim)))
 	s.handle("owner-locks", maxClaim, s.outward(s.claim(home.OwnerLocks)))
+	newMailboxes().handle(s)
 	s.mux.HandleFunc("POST "+Prefix+"follow", s.follow)
 	return s
 }

@@ -61,6 +61,8 @@ func TestAPatientCorrectsHidesAndOpensFilesInABrowser(t *testing.T) {
 		Before, Hidden, Again, Complaints   []string
 		Imported                            []string
 		Notices                             bool
+		EmergencySentence, Needs, Row       string
+		Waits                               int
 	}
 	testnet.Walk(t, ".", path, h.Nodes[2].Config.URL(), desk.URL, &got, "pages.mjs")
 	if got.Failed != "" {
@@ -82,6 +84,20 @@ func TestAPatientCorrectsHidesAndOpensFilesInABrowser(t *testing.T) {
 	}
 	if !got.Notices {
 		t.Error("notices that were asked for are not on")
+	}
+	for said, wants := range map[string][]string{
+		got.EmergencySentence: {"Member 0", "emergency treatment"},
+		got.Needs:             {"opened in an emergency", "Dr. Ada Okafor", "Member 0"},
+		got.Row:               {"Dr. Ada Okafor", "Emergency", "unconscious after a fall", "Was this right?", "recognise this"},
+	} {
+		for _, want := range wants {
+			if !strings.Contains(said, want) {
+				t.Errorf("of an emergency the app says %q, without %q", said, want)
+			}
+		}
+	}
+	if got.Waits != 0 {
+		t.Error("an emergency that was confirmed still needs the patient")
 	}
 	if got.Drawn != "40,30,200,16,46,255" || got.Saved != "vitalog-attachment.txt" {
 		t.Errorf("drawn %q, saved as %q", got.Drawn, got.Saved)
@@ -115,6 +131,11 @@ func (h hospitals) do(ctx context.Context, deed, chart string) (string, error) {
 	case "/read0", "/read1":
 		found, err := h.find(ctx, int(deed[5]-'0'), "Observation", "patient="+chart+"&code=8867-4")
 		return fmt.Sprint(len(found)), err
+	case "/emergency":
+		who := okafor
+		who.Purpose, who.Reason = "ETREAT", "unconscious after a fall"
+		_, err := h.callAs(ctx, who, 0, http.MethodGet, "/Observation?patient="+chart+"&code=8867-4", "", nil)
+		return "", err
 	case "/asked":
 		found, err := h.find(ctx, 0, "Task", "patient="+chart+"&code=medRecCxReq&status=requested")
 		if err != nil || len(found) != 1 {
@@ -186,9 +207,12 @@ func (h hospitals) find(ctx context.Context, member int, kind, query string) ([]
 
 // call is the location of what was written, or what was read.
 func (h hospitals) call(ctx context.Context, member int, method, path, as string, body []byte, headers ...string) (string, error) {
+	return h.callAs(ctx, okafor, member, method, path, as, body, headers...)
+}
+
+func (h hospitals) callAs(ctx context.Context, who exchange.Asker, member int, method, path, as string, body []byte, headers ...string) (string, error) {
 	n := h.Nodes[member]
 	base := n.Config.URL() + "/fhir"
-	who := exchange.Asker{Practitioner: "okafor", Name: "Dr. Ada Okafor", Role: "cardiologist", Purpose: exchange.Treat, Reason: "follow-up"}
 	token, err := gateway.IssueToken(n.Ring.Tokens(), n.Config.Name, base, who, gateway.MaxTokenLife, time.Now())
 	if err != nil {
 		return "", err

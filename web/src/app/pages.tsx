@@ -66,6 +66,7 @@ export const pages: { [V in View]: Page } = {
   "/activity": later(async () => (await more()).Activities),
   "/more": later(async () => (await more()).More),
   "/more/keys": later(async () => (await more()).Keys),
+  "/more/device": later(async () => (await more()).AddDevice),
   "/more/language": later(async () => (await more()).LanguagePage),
   "/more/notices": later(async () => (await more()).Notices),
   "/more/export": later(async () => (await more()).Export),

@@ -17,6 +17,7 @@ export const views = [
   "/activity",
   "/more",
   "/more/keys",
+  "/more/device",
   "/more/language",
   "/more/notices",
   "/more/export",

@@ -34,6 +34,7 @@ export const de: Dictionary = {
     intro:
       "Alles wird versiegelt, bevor es ein Gerät verlässt. Nur Sie entscheiden, wer es lesen darf, und Sie sehen jedes Mal, wenn es jemand tut.",
     fresh: "Meine Akte anlegen",
+    other: "Mein anderes Gerät benutzen",
     recover: "Ich habe 24 Wörter",
     card: "Ich habe eine Übergabekarte",
     network: "Netz {name}, betrieben von {members}.",
@@ -62,7 +63,7 @@ export const de: Dictionary = {
       "16 Gruppen zu vier Zeichen. Groß- und Kleinschreibung, Leerzeichen und Bindestriche sind gleichgültig. Auch der Link des QR-Codes gilt.",
     claimDo: "Die Akte zu meiner machen",
     claimScan: "QR-Code scannen",
-    claimScanning: "Halten Sie den QR-Code der Karte vor die Kamera",
+    claimScanning: "Halten Sie den QR-Code vor die Kamera",
     claimNoCamera: "Die Kamera lässt sich nicht benutzen. Tippen Sie den Code.",
     claimInstead: "Ich habe keine Karte: eine leere Akte anlegen",
     claimGoing: "Ihre Akte wird übergeben",
@@ -136,6 +137,13 @@ export const de: Dictionary = {
     "card-later": "Es gab zu viele falsche Codes. Versuchen Sie es in einer Stunde noch einmal.",
     "claimed-other": "Jemand anderes hat einen Teil dieser Akte übernommen. Rufen Sie sofort das Krankenhaus an.",
     "no-lock": "Dieser Eintrag hat noch kein Schloss von Ihnen. Bitten Sie noch einmal um die Schlösser.",
+    "pair-code":
+      "Das ist nicht der Code eines neuen Geräts. Prüfen Sie jede Gruppe: 0 und O, 1 und I sehen sich ähnlich, und es sind 64 Zeichen.",
+    "pair-elsewhere":
+      "Das andere Gerät hat Vitalog unter einer anderen Adresse geöffnet. Öffnen Sie es auf beiden unter derselben, und machen Sie dort einen neuen Code.",
+    "pair-gone": "Dieser Code gilt nicht mehr: Er gilt zehn Minuten und einmal. Machen Sie auf dem neuen Gerät einen neuen.",
+    "pair-swapped":
+      "Jemand hat auf dem Weg über das Mitglied geändert, was Ihre Geräte einander sagen. Nichts wurde übergeben. Beginnen Sie neu, am besten unter der Adresse eines anderen Mitglieds.",
     behind:
       "Dieses Mitglied zeigt einen älteren Stand des Netzes, als schon bewiesen war: Es hinkt nach oder hält Neues zurück. Neues wird nicht gezeigt. Versuchen Sie es noch einmal, oder öffnen Sie Ihre Akte bei einem anderen Mitglied.",
     damaged: "Was in diesem Browser liegt, ist nicht mehr lesbar. Ihre 24 Wörter bringen die Akte zurück.",
@@ -267,6 +275,20 @@ export const de: Dictionary = {
     source: "Quelle",
     section: "Teil Ihrer Akte",
     status: "Status",
+    statuses: {
+      active: "aktiv",
+      completed: "abgeschlossen",
+      current: "aktuell",
+      final: "endgültig",
+      finished: "beendet",
+      preliminary: "vorläufig",
+      amended: "ergänzt",
+      corrected: "berichtigt",
+      cancelled: "abgesagt",
+      stopped: "abgesetzt",
+      resolved: "abgeklungen",
+      inactive: "nicht aktiv",
+    },
     dose: "Einnahme",
     reaction: "Reaktion",
     note: "Text",
@@ -604,6 +626,9 @@ export const de: Dictionary = {
     allowed: "Erlaubt",
     denied: "Abgelehnt",
     break: "Notfall",
+    review: "War das richtig? Wurden Sie dort im Notfall behandelt?",
+    confirm: "Ja, das war richtig",
+    confirmed: "Sie haben bestätigt, dass das richtig war.",
     for: "Für {purpose}",
     reason: "„{reason}“",
     count: "{times} nacheinander",
@@ -713,6 +738,33 @@ export const de: Dictionary = {
     forgetWhy: "Schlüssel und gespeicherter Geheimtext verlassen diesen Browser. Nur Ihre 24 Wörter bringen die Akte zurück.",
     forgetTitle: "Alles aus diesem Browser löschen?",
     forgetDo: "Löschen",
+  },
+
+  pairing: {
+    title: "Holen Sie Ihre Schlüssel von Ihrem anderen Gerät",
+    why: "Auf dem Gerät mit Ihrer Akte: Mehr, Schlüssel und dieses Gerät, Gerät hinzufügen. Scannen Sie dort diesen Code, oder tippen Sie ihn ab.",
+    code: "Der Code dieses Geräts",
+    asText: "Oder diesen Code abtippen",
+    lasts: "Es wird auf Ihr anderes Gerät gewartet. Der Code gilt zehn Minuten und einmal.",
+    compare: "Zeigt Ihr anderes Gerät diese Zahl?",
+    compareWhy: "Wenn ja, stimmen Sie dort zu. Zeigt es eine andere, brechen Sie auf beiden ab.",
+    fresh: "Neuen Code machen",
+    devices: "Andere Geräte",
+    devicesWhy:
+      "Ein Gerät, das Ihnen gehört, bekommt von diesem Ihre Schlüssel und kann alles, was Sie können. Von hier aus lässt es sich nicht mehr aufhalten.",
+    added: "Hat Ihre Schlüssel am {when} bekommen",
+    add: "Gerät hinzufügen",
+    enter: "Geben Sie den Code des neuen Geräts ein",
+    enterWhy:
+      "Öffnen Sie Vitalog auf dem neuen Gerät unter derselben Adresse wie hier, und wählen Sie „Mein anderes Gerät benutzen“. Es zeigt einen Code.",
+    field: "Der Code auf dem neuen Gerät",
+    next: "Weiter",
+    ask: "Zeigen beide Geräte diese Zahl?",
+    askWhy:
+      "Nur dann geben Sie Ihre Schlüssel weiter: Geben Sie den Passsatz dieses Geräts ein. Tun Sie es nie für jemanden, der anruft oder schreibt.",
+    give: "Ja, meine Schlüssel weitergeben",
+    differs: "Nein, abbrechen",
+    given: "Ihr anderes Gerät hat Ihre Schlüssel. Wählen Sie dort einen Passsatz.",
   },
 
   about: {

@@ -44,6 +44,9 @@ export interface Home {
   /** What a custodian answers to a claim, and a member's owner locks (spec/claim.md). */
   claim(member: number, sealed: Bytes): Promise<Bytes>;
   ownerLocks(member: number, asked: Bytes): Promise<Bytes>;
+  /** Leaves bytes in a place of a mailbox where two devices meet, and what is there; nothing yet: empty (spec/pairing.md). */
+  putPairing(mailbox: Bytes, place: number, b: Bytes): Promise<void>;
+  pairing(mailbox: Bytes, place: number): Promise<Bytes>;
   /** Events of logs that grow, as they come, until signal ends it. */
   follow(body: Bytes, signal: AbortSignal): Promise<ReadableStream<Uint8Array>>;
 }
@@ -168,6 +171,8 @@ export function homeOf(base: string, issuer: number, ask: Fetch): Home {
     introduce: (member, log, purpose) => call("introduce", writer().u16(member).fixed(log).text(purpose).done()),
     claim: (member, sealed) => call("claim", writer().u16(member).fixed(sealed).done()),
     ownerLocks: (member, asked) => call("owner-locks", writer().u16(member).fixed(asked).done()),
+    putPairing: async (mailbox, place, b) => void (await call("pairing-put", writer().fixed(mailbox).u8(place).fixed(b).done())),
+    pairing: (mailbox, place) => call("pairing-get", writer().fixed(mailbox).u8(place).done()),
     follow: async (body, signal) => (await post("follow", body, { signal })).body ?? fail("unreachable", "follow: no answer"),
   };
 }

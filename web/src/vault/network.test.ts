@@ -218,6 +218,64 @@ describe.skipIf(home === "")("the vault on a running network", () => {
     expect((await other.grants()).map((g) => [g.id, g.label, g.to])).toEqual((await vault.grants()).map((g) => [g.id, g.label, g.to]));
   }, 120_000);
 
+  test("gives its keys to another device, once and to no other key", async () => {
+    const { vault: other } = start(memoryStore());
+    await other.begin({ home });
+    const { code, link } = await other.offerPairing();
+    const flip = (name: string, place: number) => async (url: URL | RequestInfo, init?: RequestInit) => {
+      const r = await fetch(url, init);
+      if (!String(url).endsWith(name) || (init?.body as Bytes | undefined)?.[32] !== place) return r;
+      const b = new Uint8Array(await r.arrayBuffer());
+      return new Response(b.length > 0 ? b.map((x, i) => (i === b.length - 1 ? x ^ 1 : x)) : b, r);
+    };
+
+    // A home member that shows another key, or that is another one.
+    const { vault: lied } = start(store, flip("pairing-get", 0) as typeof fetch);
+    await lied.unlock({ passphrase });
+    await expect(lied.meetPairing({ code })).rejects.toMatchObject({ failure: "pair-swapped" });
+    await expect(vault.meetPairing({ code: code.slice(1) })).rejects.toMatchObject({ failure: "pair-code" });
+
+    const [here, there] = await Promise.all([vault.meetPairing({ code: link }), other.pairingNumber()]);
+    expect(here.number).toMatch(/^\d{8}$/);
+    expect(there).toBe(here.number);
+    await expect(lied.meetPairing({ code })).rejects.toMatchObject({ failure: "pair-swapped" });
+    const { vault: late } = start(store);
+    await late.unlock({ passphrase });
+    await expect(late.meetPairing({ code })).rejects.toMatchObject({ failure: "pair-gone" }); // somebody was there before
+    await expect(other.keepPairing({ passphrase })).rejects.toMatchObject({ failure: "invalid" }); // nothing was given
+    await expect(vault.givePairing({ passphrase: "another passphrase" })).rejects.toMatchObject({ failure: "wrong-passphrase" });
+    await Promise.all([vault.givePairing({ passphrase }), other.pairingKeys()]);
+    await expect(vault.meetPairing({ code })).rejects.toMatchObject({ failure: "pair-gone" }); // it was once
+    await expect(other.keepPairing({ passphrase: "short" })).rejects.toMatchObject({ failure: "weak-passphrase" });
+    expect(await other.keepPairing({ passphrase: "the other device's" })).toMatchObject({
+      phase: "open",
+      enrolled: true,
+      kitSaved: true,
+      chart,
+    });
+    await other.sync();
+    const same = (c: Chart) => c.resources.map((r) => [r.key, r.current.entry, r.current.json]).sort();
+    expect(same(await other.record())).toEqual(same(await vault.record()));
+    expect([(await vault.paired()).length, await other.paired()]).toEqual([1, await vault.paired()]);
+
+    // A home member that alters what is sealed, and a person who stops.
+    const { vault: third } = start(memoryStore(), flip("pairing-get", 2) as typeof fetch);
+    await third.begin({ home });
+    const meets = async () => {
+      const [, n] = await Promise.all([vault.meetPairing({ code: (await third.offerPairing()).code }), third.pairingNumber()]);
+      return n;
+    };
+    await meets();
+    const [, altered] = await Promise.allSettled([vault.givePairing({ passphrase }), third.pairingKeys()]);
+    expect(altered).toMatchObject({ reason: { failure: "pair-swapped" } });
+    await meets();
+    const stopped = expect(third.pairingKeys()).rejects.toMatchObject({ failure: "pair-gone" });
+    await third.endPairing();
+    await stopped;
+    expect((await vault.paired()).length).toBe(2); // of the device that got nothing too
+    expect((await third.state()).phase).toBe("none");
+  }, 120_000);
+
   test("opens again from what the browser keeps, without asking for ciphertext", async () => {
     await vault.lock();
     await expect(vault.record()).rejects.toMatchObject({ failure: "locked" });

@@ -42,6 +42,12 @@ export interface Claimed {
   opens: number;
 }
 
+/** What a device without keys shows to one that has them: its code as people type it, and the link of the QR code. It is good for ten minutes. */
+export interface Offered {
+  code: string;
+  link: string;
+}
+
 /** A passkey that unwraps the root: pages pass its id and `prfSalt` to navigator.credentials.get and hand over what PRF gives. */
 export interface Passkey {
   id: string; // base64url of the credential's id
@@ -139,6 +145,7 @@ export interface Access {
   further: boolean; // another use of what was opened before
   outcome: Reason;
   count: number; // more than 1: refusals counted together
+  reviewed: boolean; // the patient said that it was right
 }
 
 export interface Activity {

@@ -2,11 +2,12 @@
 
 import type { Vault } from "./api.ts";
 import { hex } from "./bytes.ts";
-import { activity } from "./flows/activity.ts";
+import { activity, review } from "./flows/activity.ts";
 import { bytesOf } from "./flows/attachment.ts";
 import { bundle, signedLog } from "./flows/export.ts";
 import { hide, unhide } from "./flows/hide.ts";
 import { answer, requests } from "./flows/inbox.ts";
+import { readNotes } from "./flows/notes.ts";
 import { importReadings } from "./flows/readings.ts";
 import { chart } from "./flows/record.ts";
 import { grants, share, stop } from "./flows/sharing.ts";
@@ -46,8 +47,10 @@ export function vaultOf(env: Surroundings): Vault {
     },
     attachment: async (o) => bytesOf(await proved(), o.section, o.entry),
     activity: async () => activity(await proved()),
+    review: async (o) => review(await proved(), o.accesses),
     requests: async () => requests(await proved()),
     grants: async () => grants(await proved()),
+    paired: async () => (await readNotes(await proved())).paired,
     card: async () => ({ text: await handleText(open().patient) }),
 
     write: async (o) => write(await proved(), o.json, o.section),

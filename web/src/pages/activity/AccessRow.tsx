@@ -1,10 +1,11 @@
 /** One look into the record: who, from where, at what, why, and with what result. */
-import { itemsByKey } from "../../app/store.ts";
+import { useState } from "preact/hooks";
+import { corrections, itemsByKey, settled, vault } from "../../app/store.ts";
 import { count, fill, list, say, time, words } from "../../i18n/index.ts";
 import { Icon } from "../../ui/Icon.tsx";
-import { Chip, Go } from "../../ui/parts.tsx";
+import { Button, Chip, Go } from "../../ui/parts.tsx";
 import type { Access, Party } from "../../vault/api.ts";
-import { type Look, recordsOf, sectionsOf } from "./looks.ts";
+import { type Look, recordsOf, sectionsOf, toReview } from "./looks.ts";
 import { Unrecognised } from "./Unrecognised.tsx";
 
 export function partyName(p: Party): string {
@@ -66,6 +67,7 @@ export function AccessRow({ look, seen }: { look: Look; seen?: boolean }) {
             {time(r.at, "minute")}
           </time>
         </p>
+        {seen && <Review look={look} />}
         {seen && r.by.kind === "member" && <Unrecognised look={look} />}
         {seen && (
           <details>
@@ -77,6 +79,33 @@ export function AccessRow({ look, seen }: { look: Look; seen?: boolean }) {
         )}
       </div>
     </li>
+  );
+}
+
+/** A look in an emergency: the person says that it was right, or asks below. */
+function Review({ look }: { look: Look }) {
+  const w = words.value.activity;
+  const [busy, setBusy] = useState(false);
+  if (look.rows.some((r) => r.reviewed))
+    return (
+      <p class="verified">
+        <Icon name="check" />
+        <span>{w.confirmed}</span>
+      </p>
+    );
+  if (toReview(look.rows, new Set(corrections.value.map((c) => c.about))).length === 0) return null;
+  const confirm = async () => {
+    setBusy(true);
+    await settled(w.confirmed, () => vault.review({ accesses: look.rows.map((r) => r.id) }));
+    setBusy(false);
+  };
+  return (
+    <>
+      <p>{w.review}</p>
+      <Button icon="check" busy={busy} onClick={() => void confirm()}>
+        {w.confirm}
+      </Button>
+    </>
   );
 }
 

@@ -35,6 +35,12 @@ export function looks(rows: Access[]): Look[] {
   return out;
 }
 
+/** Looks in an emergency that the patient has neither confirmed nor asked about: `asked` has the rows that were. */
+export const toReview = (rows: Access[], asked: ReadonlySet<string>): Look[] =>
+  looks(rows.filter((r) => r.purpose === "ETREAT" && r.outcome === "allowed")).filter(
+    (l) => !l.rows.some((r) => r.reviewed || asked.has(r.id)),
+  );
+
 /** The sections of a look, each once, and how many records were named in all. */
 export const sectionsOf = (l: Look): SectionName[] => [...new Set(l.rows.map((r) => r.section))];
 export const recordsOf = (l: Look): number => l.rows.reduce((n, r) => n + r.records, 0);

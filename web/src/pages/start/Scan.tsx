@@ -1,4 +1,4 @@
-/** A claim card's QR code by the camera, where the browser reads codes itself. The picture stays in the page and goes when it closes. */
+/** A QR code by the camera, where the browser reads codes itself. The picture stays in the page and goes when it closes. */
 
 import { useEffect, useRef } from "preact/hooks";
 import { words } from "../../i18n/index.ts";
@@ -17,7 +17,7 @@ export const canScan = (): boolean => maker() !== undefined && navigator.mediaDe
 
 const pause = 250; // ms between looks
 
-export function Scan({ found, close }: { found(text: string): void; close(failed: boolean): void }) {
+export function Scan({ link, found, close }: { link: string; found(text: string): void; close(failed: boolean): void }) {
   const w = words.value.start;
   const video = useRef<HTMLVideoElement>(null);
   useEffect(() => {
@@ -30,7 +30,7 @@ export function Scan({ found, close }: { found(text: string): void; close(failed
       video.current!.srcObject = stream;
       await video.current!.play();
       while (!over) {
-        const code = (await detector.detect(video.current!)).find((c) => c.rawValue.toLowerCase().startsWith("vitalog:claim?"));
+        const code = (await detector.detect(video.current!)).find((c) => c.rawValue.toLowerCase().startsWith(link));
         if (code && !over) return found(code.rawValue);
         await new Promise((done) => setTimeout(done, pause));
       }

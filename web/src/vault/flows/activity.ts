@@ -1,18 +1,18 @@
 /** Every access to the patient's records, from entries that were proved, with what the readers told of themselves (spec/access.md). */
 
-import type { Access, Activity } from "../api.ts";
+import type { Access, Activity, Final } from "../api.ts";
 import { type Bytes, hex } from "../bytes.ts";
-import { kindOf } from "../failure.ts";
+import { fail, kindOf } from "../failure.ts";
 import { type Detail, openDetail } from "../grant/detail.ts";
 import type { Accessed } from "../ledger/entry.ts";
 import { covers } from "../ledger/terms.ts";
 import type { SectionName } from "../names.ts";
 import { blobOf, gather } from "./blobs.ts";
-import { type Notes, readNotes } from "./notes.ts";
+import { type Notes, readNotes, writeNote } from "./notes.ts";
 import { placeOfEntry, recordsOf } from "./open.ts";
 import { memberParty, partyOf } from "./party.ts";
 import { each, type Session } from "./session.ts";
-import { type Placed, type ProvenLog, provenBy } from "./sync.ts";
+import { type Placed, type ProvenLog, provenBy, syncLogs } from "./sync.ts";
 
 const atOnce = 6;
 
@@ -57,6 +57,7 @@ function blank(s: Session, notes: Notes, log: ProvenLog, e: Placed, key: Bytes):
     further: false,
     outcome: "no-right",
     count: 1,
+    reviewed: notes.reviewed.has(placeOfEntry(e)),
   };
 }
 
@@ -98,6 +99,15 @@ async function detailOf(s: Session, section: SectionName, e: Placed, says: Acces
     if (["not-shared", "altered"].includes(kindOf(e))) return null;
     throw e;
   }
+}
+
+/** Writes down that the patient found accesses right: in the index, so that all their devices know. */
+export async function review(s: Session, accesses: string[]): Promise<Final> {
+  const known = new Set([...s.logs.values()].flatMap((l) => l.entries.flatMap((e) => (e.says.kind === "access" ? placeOfEntry(e) : []))));
+  if (accesses.length === 0 || !accesses.every((id) => known.has(id))) return fail("invalid", "no such access");
+  const final = await writeNote(s, { reviewed: accesses });
+  await syncLogs(s, ["index"]);
+  return final;
 }
 
 /** Allowed accesses under a grant, by its entry. */

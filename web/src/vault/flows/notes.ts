@@ -3,6 +3,7 @@
  * resource with JSON inside, so that the 24 words bring it back.
  */
 
+import type { Final } from "../api.ts";
 import { type Bytes, base64, concat, hex, random, text, unbase64, unhex, utf8 } from "../bytes.ts";
 import type { NewItem } from "../chart/content.ts";
 import type { Claim } from "../claimed.ts";
@@ -27,6 +28,8 @@ export interface Note {
   introductions?: Introduction[];
   answer?: Answered;
   claim?: Claim;
+  paired?: boolean; // another device gets the keys
+  reviewed?: string[]; // accesses that the patient looked at and found right, by log/entry
   records?: Map<string, Bytes>; // what opens records that have no owner lock, by record, hex
 }
 
@@ -42,25 +45,29 @@ export interface Notes {
   names: Map<string, Named>; // by key, hex
   answers: Map<string, Answered>; // by request
   claim: Claim | null;
+  paired: number[]; // when other devices got the keys
+  reviewed: Set<string>; // accesses, by log/entry
   unread: number; // notes that don't open: keys may lack a name for it
 }
 
 const system = "urn:vitalog:index";
 const url = "urn:vitalog:index:note";
 
-export async function writeNote(s: Session, n: Note, also: NewItem[] = []): Promise<void> {
+export async function writeNote(s: Session, n: Note, also: NewItem[] = []): Promise<Final> {
   const epochs = [...(n.claim?.epochs ?? [])].map(([section, epoch]) => [sectionNumber(section), epoch] as const);
   const inner = {
     ...(n.label ? { label: n.label } : {}),
     ...(n.introductions?.length ? { introductions: n.introductions.map((i) => base64(encodeIntroduction(i))) } : {}),
     ...(n.answer ? { answer: { ...n.answer, request: [...unhex(n.answer.request, 16)], message: hex(n.answer.message) } } : {}),
+    ...(n.reviewed?.length ? { reviewed: n.reviewed } : {}),
+    ...(n.paired ? { paired: true } : {}),
     ...(n.claim ? { claim: { root: base64(n.claim.root), epochs: Object.fromEntries(epochs) } } : {}),
     ...(n.records ? { records: base64(concat(...[...n.records].flatMap(([record, secret]) => [unhex(record, 32), secret]))) } : {}),
   };
   const id = hex(random(16));
   const extension = [{ url, valueBase64Binary: base64(utf8(JSON.stringify(inner))) }];
   const json = JSON.stringify({ resourceType: "Basic", id, extension, code: { coding: [{ system, code: "grantee" }] } });
-  await publish(s, "index", [{ type: "Basic", id, json, supersedes: [] }, ...also]);
+  return publish(s, "index", [{ type: "Basic", id, json, supersedes: [] }, ...also]);
 }
 
 /** Reads all notes. One that doesn't open is counted: it must not keep the patient from seeing and stopping the others. */
@@ -68,11 +75,11 @@ export async function readNotes(s: Session): Promise<Notes> {
   const index = logOf(s, "index");
   if (s.notes?.size === index.head.size) return s.notes.notes;
   const { opened, unopened } = await openRecords(s, [index]);
-  const out: Notes = { names: new Map(), answers: new Map(), claim: null, unread: unopened.length };
+  const out: Notes = { names: new Map(), answers: new Map(), claim: null, paired: [], reviewed: new Set(), unread: unopened.length };
   for (const o of opened)
     for (const item of o.content.items) {
       try {
-        for (const raw of notesIn(item.json)) await take(s, out, raw);
+        for (const raw of notesIn(item.json)) await take(s, out, raw, o.entry.at);
       } catch {
         out.unread++;
       }
@@ -94,11 +101,13 @@ interface Inner {
   device?: string;
   keys?: { section: number; key: string }[];
   answer?: { request: number[]; granted: boolean; message: string; size: number };
+  paired?: boolean;
+  reviewed?: string[];
   claim?: { root: string; epochs: Record<string, number> };
   records?: string;
 }
 
-async function take(s: Session, out: Notes, raw: unknown): Promise<void> {
+async function take(s: Session, out: Notes, raw: unknown, at: number): Promise<void> {
   const n = raw as Inner;
   const label = n.label ?? "";
   for (const k of n.keys ?? []) out.names.set(hex(unhex(k.key, 32, "vk:")), { member: -1, purpose: "", label, device: n.device ?? "" });
@@ -111,6 +120,8 @@ async function take(s: Session, out: Notes, raw: unknown): Promise<void> {
     const request = hex(Uint8Array.from(n.answer.request));
     out.answers.set(request, { request, granted: n.answer.granted === true, message: unhex(n.answer.message, 32), size: n.answer.size });
   }
+  for (const id of n.reviewed ?? []) out.reviewed.add(id);
+  if (n.paired) out.paired.push(at);
   if (n.claim) out.claim = claimIn(n.claim);
   if (n.records !== undefined) {
     const b = unbase64(n.records);
