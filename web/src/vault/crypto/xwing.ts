@@ -91,7 +91,7 @@ function combine(ml: Bytes, x: Bytes, cx: Bytes, xPublic: Bytes): Bytes {
 }
 
 const mlOpen = async (half: Half, cipher: Bytes, kem: Kem): Promise<Bytes> =>
-  half instanceof CryptoKey ? new Uint8Array(await modern.decapsulateBits(mlKem, half, cipher)) : kem({ key: half.slice(), cipher });
+  half instanceof CryptoKey ? new Uint8Array(await modern.decapsulateBits(mlKem, half, cipher)) : kem({ key: half, cipher });
 
 async function mlHalf(seed: Bytes, native: boolean): Promise<{ public: Bytes; half: Half }> {
   if (native) {
