@@ -5,7 +5,6 @@
 
 import type { Notice, Vault } from "./api.ts";
 import { type Bytes, random, wipe } from "./bytes.ts";
-import type { Kem } from "./crypto/kem.ts";
 import { doorOf } from "./door.ts";
 import { fail } from "./failure.ts";
 import { claimant, claimChart, findClaim } from "./flows/claimed.ts";
@@ -14,17 +13,19 @@ import { readNotes } from "./flows/notes.ts";
 import { type Awaiting, type Meeting, meet, offer } from "./flows/pairing.ts";
 import type { Session } from "./flows/session.ts";
 import { restoreLogs, syncLogs } from "./flows/sync.ts";
+import type { Ask } from "./helpers.ts";
 import { type Fetch, homeOf } from "./home.ts";
 import { addPasskey, changePassphrase, makeRing, openByPasskey, openByPassphrase, type Ring } from "./keyring.ts";
 import { patientOf } from "./keys.ts";
 import { sections } from "./names.ts";
+import { alone } from "./opening.ts";
 import type { Store } from "./store.ts";
 import { rootOf, wordsOf } from "./words.ts";
 
 export interface Surroundings {
   store: Store;
   fetch: Fetch;
-  kem?: Kem; // where the browser has none; by itself it does without helpers
+  helpers?: Ask; // by itself it does without
   notify(n: Notice): void;
 }
 
@@ -56,7 +57,7 @@ export interface Locker {
 }
 
 export function lockerOf(env: Surroundings): Locker {
-  const { store } = env;
+  const { store, helpers: ask = alone } = env;
   let session: Session | null = null;
   let kit: Bytes | null = null; // the root of who was just made, until the words are confirmed or the vault locks
   let awaiting: Awaiting | null = null; // on a device without keys
@@ -72,7 +73,7 @@ export function lockerOf(env: Surroundings): Locker {
   /** Takes over the root and overwrites it. */
   const begin = async (root: Bytes): Promise<void> => {
     const { genesis, member, home: base } = await door.pinned();
-    const patient = await claimant(await patientOf(genesis.network, root, true, env.kem), store);
+    const patient = await claimant(await patientOf(genesis.network, root, true, (q) => ask("kem", q)), store);
     const home = homeOf(base, member, env.fetch);
     const progress = (p: Parameters<Session["progress"]>[0]): void => env.notify({ kind: "progress", progress: p });
     session = {
@@ -87,6 +88,7 @@ export function lockerOf(env: Surroundings): Locker {
       notes: null,
       unlocked: new Map(),
       opened: new Map(),
+      ask,
       progress,
     };
     await restoreLogs(session);

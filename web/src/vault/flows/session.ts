@@ -2,6 +2,7 @@
 
 import type { Progress } from "../api.ts";
 import type { Bytes } from "../bytes.ts";
+import type { Ask } from "../helpers.ts";
 import type { Home } from "../home.ts";
 import type { Patient } from "../keys.ts";
 import type { Genesis } from "../ledger/genesis.ts";
@@ -24,6 +25,7 @@ export interface Session {
   notes: { size: number; notes: Notes } | null; // of the index log at that size
   unlocked: Map<string, Bytes>; // by record: what opens those that were written in custody; as the notes were read
   opened: Map<string, Opened>; // by log/entry; records that opened, until the vault locks
+  ask: Ask; // helpers, or whoever does it
   progress(p: Progress): void;
 }
 
