@@ -8,7 +8,7 @@ import type { NewItem } from "../chart/content.ts";
 import type { Claim } from "../claimed.ts";
 import { fail } from "../failure.ts";
 import { checkIntroduction, decodeIntroduction, encodeIntroduction, type Introduction } from "../grant/introduction.ts";
-import { clinicalSections, sectionNumber } from "../names.ts";
+import { clinicalSections, type SectionName, sectionName, sectionNumber } from "../names.ts";
 import { openRecords } from "./open.ts";
 import { publish } from "./publish.ts";
 import type { Session } from "./session.ts";
@@ -27,7 +27,19 @@ export interface Note {
   introductions?: Introduction[];
   answer?: Answered;
   claim?: Claim;
+  link?: LinkNote;
   records?: Map<string, Bytes>; // what opens records that have no owner lock, by record, hex
+}
+
+/** A health link that the patient made, with all that the code is made of. */
+export interface LinkNote {
+  key: Bytes; // that the grant names
+  member: number; // which keeps the file
+  url: string;
+  secret: Bytes; // which decrypts it
+  passcode: string;
+  sections: SectionName[];
+  resources: string[]; // type/id of what is in it
 }
 
 /** Who is behind a key. */
@@ -36,6 +48,7 @@ export interface Named {
   purpose: string;
   label: string;
   device: string;
+  link?: LinkNote & { entry: number }; // of the note
 }
 
 export interface Notes {
@@ -55,6 +68,16 @@ export async function writeNote(s: Session, n: Note, also: NewItem[] = []): Prom
     ...(n.introductions?.length ? { introductions: n.introductions.map((i) => base64(encodeIntroduction(i))) } : {}),
     ...(n.answer ? { answer: { ...n.answer, request: [...unhex(n.answer.request, 16)], message: hex(n.answer.message) } } : {}),
     ...(n.claim ? { claim: { root: base64(n.claim.root), epochs: Object.fromEntries(epochs) } } : {}),
+    ...(n.link
+      ? {
+          link: {
+            ...n.link,
+            key: `vk:${hex(n.link.key)}`,
+            secret: base64(n.link.secret),
+            sections: n.link.sections.map(sectionNumber),
+          },
+        }
+      : {}),
     ...(n.records ? { records: base64(concat(...[...n.records].flatMap(([record, secret]) => [unhex(record, 32), secret]))) } : {}),
   };
   const id = hex(random(16));
@@ -72,7 +95,7 @@ export async function readNotes(s: Session): Promise<Notes> {
   for (const o of opened)
     for (const item of o.content.items) {
       try {
-        for (const raw of notesIn(item.json)) await take(s, out, raw);
+        for (const raw of notesIn(item.json)) await take(s, out, raw, o.entry.number);
       } catch {
         out.unread++;
       }
@@ -95,10 +118,11 @@ interface Inner {
   keys?: { section: number; key: string }[];
   answer?: { request: number[]; granted: boolean; message: string; size: number };
   claim?: { root: string; epochs: Record<string, number> };
+  link?: { key: string; member: number; url: string; secret: string; passcode: string; sections: number[]; resources: string[] };
   records?: string;
 }
 
-async function take(s: Session, out: Notes, raw: unknown): Promise<void> {
+async function take(s: Session, out: Notes, raw: unknown, entry: number): Promise<void> {
   const n = raw as Inner;
   const label = n.label ?? "";
   for (const k of n.keys ?? []) out.names.set(hex(unhex(k.key, 32, "vk:")), { member: -1, purpose: "", label, device: n.device ?? "" });
@@ -110,6 +134,11 @@ async function take(s: Session, out: Notes, raw: unknown): Promise<void> {
   if (n.answer) {
     const request = hex(Uint8Array.from(n.answer.request));
     out.answers.set(request, { request, granted: n.answer.granted === true, message: unhex(n.answer.message, 32), size: n.answer.size });
+  }
+  if (n.link) {
+    const key = unhex(n.link.key, 32, "vk:");
+    const link = { ...n.link, key, secret: unbase64(n.link.secret), sections: n.link.sections.flatMap((x) => sectionName(x) ?? []), entry };
+    out.names.set(hex(key), { member: -1, purpose: "PATRQT", label, device: "", link });
   }
   if (n.claim) out.claim = claimIn(n.claim);
   if (n.records !== undefined) {
