@@ -1,10 +1,9 @@
 /** A code by which somebody without an account reads a part of the record: what it opens, until when, how often it was opened. */
 import { useState } from "preact/hooks";
-import { go } from "../../app/route.ts";
 import { vault } from "../../app/store.ts";
 import { count, fill, say, time, words } from "../../i18n/index.ts";
 import { Icon } from "../../ui/Icon.tsx";
-import { Button, Chip } from "../../ui/parts.tsx";
+import { Button, Chip, Go } from "../../ui/parts.tsx";
 import type { Link } from "../../vault/api.ts";
 import { Stop } from "./Stop.tsx";
 import { sectionsText } from "./terms.tsx";
@@ -23,10 +22,10 @@ export function CodeCard({ link: l }: { link: Link }) {
       <Terms link={l} />
       {opens(l) && (
         <div class="pair">
-          <Button onClick={() => go("/sharing/code", l.id)}>
+          <Go to="/sharing/code" of={l.id} class="button quiet">
             {w.show}
             <span class="unseen"> {l.label || w.yours}</span>
-          </Button>
+          </Go>
           <StopCode link={l} />
         </div>
       )}

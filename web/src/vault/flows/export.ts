@@ -40,7 +40,7 @@ function line(s: Session, r: Access): object {
     ...Object.fromEntries(Object.entries(said).filter(([, v]) => v !== "")),
     ...(r.machine ? { machine: true } : {}),
     organisation: r.by.kind === "member" ? r.by.name : "",
-    ...(r.by.kind === "link" ? { link: r.by.name } : {}),
+    ...(r.by.kind === "link" ? { link: true } : {}),
     ...(r.by.kind === "device" ? { device: r.by.name } : {}),
     section: r.section,
     records: r.records,
