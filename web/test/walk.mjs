@@ -211,6 +211,8 @@ async function endsCode(page, made) {
   await press(page, "Stop now");
   await page.getByText("Codes that open a part of it").waitFor({ state: "detached" });
   out.viewed.push(await view(made));
+  await press(page, "Home");
+  await heading(page, /^Hello/);
 }
 
 async function stops(page, desk) {
