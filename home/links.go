@@ -26,10 +26,12 @@ import (
 const (
 	maxWrong       = 5 // passcodes of one link, over its whole life
 	maxLinksOfLog  = 32
+	maxBytesOfLog  = 16 << 20
 	maxLinkBytes   = 2 << 30 // of all links
 	maxLinkUses    = 1000
 	maxLinkLasts   = 90 * 24 * time.Hour
-	linkPerMinute  = 30 // calls for one link
+	linkPerMinute  = 30               // calls for one link
+	linkPatience   = 30 * time.Second // how long an opening waits for those before it, and for its block
 	maxFetches     = 1024
 	fetchTime      = 10 * time.Minute
 	sweepLinks     = time.Hour
@@ -172,13 +174,14 @@ func (l *Links) room(x *grant.Link) (known bool, err error) {
 	if l.byID[x.ID] != nil {
 		return true, nil
 	}
-	of := 0
+	count, bytes := 0, int64(x.Size)
 	for _, other := range l.byID {
 		if other.Log == x.Log {
-			of++
+			count++
+			bytes += int64(other.Size)
 		}
 	}
-	if of >= maxLinksOfLog || l.bytes+int64(x.Size) > maxLinkBytes {
+	if count >= maxLinksOfLog || bytes > maxBytesOfLog || l.bytes+int64(x.Size) > maxLinkBytes {
 		return false, errFull
 	}
 	return false, nil
@@ -216,6 +219,8 @@ func (l *Links) open(ctx context.Context, id wire.Hash, recipient, passcode stri
 	if !x.pace.take(1) {
 		return nil, errBusy
 	}
+	ctx, cancel := context.WithTimeout(ctx, linkPatience)
+	defer cancel()
 	select {
 	case x.turn <- struct{}{}:
 		defer func() { <-x.turn }()
@@ -308,9 +313,6 @@ func (l *Links) trace(ctx context.Context, x *link, number uint64, ranges []cons
 		return e[0].Says.(*op.Accessed).Why, nil
 	}
 }
-
-// linkPatience is how long, on the ledger clock, an opening may wait for its block.
-const linkPatience = time.Minute
 
 // later lets a file be got once within ten minutes, by the token that it returns.
 func (l *Links) later(id wire.Hash) (token [32]byte, err error) {

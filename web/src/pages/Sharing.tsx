@@ -16,9 +16,9 @@ export function Sharing() {
   const all = grants.value ?? [];
   const now = sharers(all.filter(live));
   const past = sharers(all.filter((g) => !live(g)));
-  const hidden = unseen(all);
   const codes = links.value ?? [];
   const [good, spent] = [codes.filter(opens), codes.filter((l) => !opens(l))];
+  const hidden = unseen(all).filter((s) => !good.some((l) => l.sections.includes(s)));
   return (
     <div class="page">
       <Title>{w.title}</Title>
@@ -37,12 +37,14 @@ export function Sharing() {
         </Go>
       </div>
       <Asked />
-      <Part title={w.shared}>
-        {now.length === 0 && <Empty icon="lock">{w.nobody}</Empty>}
-        {now.map((s) => (
-          <SharerCard key={s.id} sharer={s} />
-        ))}
-      </Part>
+      {(now.length > 0 || good.length === 0) && (
+        <Part title={w.shared}>
+          {now.length === 0 && <Empty icon="lock">{w.nobody}</Empty>}
+          {now.map((s) => (
+            <SharerCard key={s.id} sharer={s} />
+          ))}
+        </Part>
+      )}
       {good.length > 0 && (
         <Part title={words.value.codes.list}>
           {good.map((l) => (

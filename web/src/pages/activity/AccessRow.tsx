@@ -50,10 +50,12 @@ export function AccessRow({ look, seen }: { look: Look; seen?: boolean }) {
             section: list(sectionsOf(look).map((s) => words.value.sections[s])),
           })}
         </p>
-        <p class="row-more">
-          {r.reason ? <bdi>{fill(w.reason, { reason: r.reason })}</bdi> : null}{" "}
-          {r.purpose ? fill(w.for, { purpose: purposeName(r.purpose) }) : w.unexplained}
-        </p>
+        {!(r.link && r.explained) && (
+          <p class="row-more">
+            {r.reason ? <bdi>{fill(w.reason, { reason: r.reason })}</bdi> : null}{" "}
+            {r.purpose ? fill(w.for, { purpose: purposeName(r.purpose) }) : w.unexplained}
+          </p>
+        )}
         <p class="row-chips">
           {r.purpose === "ETREAT" && (
             <Chip tone="bad" icon="alert">

@@ -116,15 +116,17 @@ function Shown({ link: l }: { link: Link }) {
           <div class="card code">
             <Code text={l.text} label={w.scan} level="M" />
           </div>
-          <div class="card folds">
-            <details>
-              <summary>{w.link}</summary>
-              <p>
-                <code dir="ltr">{l.text}</code>
-              </p>
-            </details>
+          <div class="stack">
+            <Button onClick={() => void copy()}>{w.copy}</Button>
+            <div class="card folds">
+              <details>
+                <summary>{w.link}</summary>
+                <p>
+                  <code dir="ltr">{l.text}</code>
+                </p>
+              </details>
+            </div>
           </div>
-          <Button onClick={() => void copy()}>{w.copy}</Button>
         </>
       ) : (
         <Empty icon="lock">{w.over}</Empty>
