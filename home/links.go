@@ -380,7 +380,7 @@ func (l *Links) sweep(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if why == consent.Allowed {
+		if why == consent.Allowed || why == consent.NoGrant { // a ledger that catches up has no such grant yet
 			continue
 		}
 		if err := l.db.Write([]kv.Change{{Key: l.key(linkStateStart, x.ID)}, {Key: l.key(linkFileStart, x.ID)}}); err != nil {
