@@ -23,6 +23,7 @@ type Activity struct {
 	Section section.Section
 	Member  string        // name of the organisation behind the key
 	Device  string        // or of the patient's device: one that tried to read
+	Link    bool          // or of a health link: the detail's name is what somebody said of themselves
 	Detail  *grant.Detail // nil if nobody has it, or it doesn't open
 	Purpose string        // that the key was granted for
 	Records int
@@ -81,7 +82,7 @@ func (p *Patient) Activity(ctx context.Context) (*ActivityLog, error) {
 			default:
 				continue
 			}
-			row.Device = names[by].device
+			row.Device, row.Link = names[by].device, names[by].link
 			if n, ok := names[by]; ok && n.member >= 0 && n.member < len(p.home.Genesis().Members) {
 				row.Member, row.Purpose = p.home.Genesis().Members[n.member].Name, n.purpose
 			}

@@ -23,6 +23,7 @@ type note struct {
 	Agreement     *agreement  `json:"agreement,omitempty"`
 	Answer        *answered   `json:"answer,omitempty"`
 	Claim         *claimNote  `json:"claim,omitempty"`
+	Link          *linkNote   `json:"link,omitempty"`
 	Records       []byte      `json:"records,omitempty"` // n × (record(32) R(32)): what opens those that were written in custody
 }
 
@@ -39,6 +40,11 @@ type answered struct {
 	Granted bool            `json:"granted"`
 	Message wire.Hash       `json:"message"`
 	Size    uint32          `json:"size"` // of the post, bytes
+}
+
+// linkNote is what is read here of a health link that the patient's app made (spec/health-links.md).
+type linkNote struct {
+	Key key.Verifier `json:"key"`
 }
 
 type deviceKey struct {
@@ -104,6 +110,7 @@ type named struct {
 	member        int
 	purpose       string
 	label, device string
+	link          bool // whoever has a health link
 }
 
 // names reads the notes about keys back: from the ledger and the stores, so that the 24 words are enough. A note that doesn't open leaves its
@@ -113,6 +120,9 @@ func (p *Patient) names(ctx context.Context) (out map[key.Verifier]named, unread
 	unread, err = p.notes(ctx, func(n *note, _ Placed) error {
 		for _, k := range n.Keys {
 			out[k.Key] = named{member: -1, label: n.Label, device: n.Device}
+		}
+		if n.Link != nil {
+			out[n.Link.Key] = named{member: -1, label: n.Label, link: true}
 		}
 		for _, raw := range n.Introductions {
 			i, err := grant.DecodeIntroduction(raw)

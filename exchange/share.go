@@ -34,8 +34,9 @@ type Share struct {
 
 // Shared is one grant as the patient sees it.
 type Shared struct {
-	Member  int    // -1: a device of the patient's
+	Member  int    // -1: a device of the patient's, or a health link
 	Device  string // its name
+	Link    bool   // or of a health link: whoever has it
 	Section section.Section
 	Purpose string
 	Label   string
@@ -230,7 +231,7 @@ func (p *Patient) sharingOf(ctx context.Context, s section.Section, names map[ke
 		if !known {
 			n.member = -1 // nobody's: not the first member's
 		}
-		x := Shared{Member: n.member, Device: n.device, Section: s, Purpose: n.purpose, Label: n.label, Log: log, Block: e[0].Block, Grant: g}
+		x := Shared{Member: n.member, Device: n.device, Link: n.link, Section: s, Purpose: n.purpose, Label: n.label, Log: log, Block: e[0].Block, Grant: g}
 		x.At, x.Message = time.UnixMilli(int64(e[0].At)), messageOf(e[0].Entry)
 		out = append(out, x)
 	}

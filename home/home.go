@@ -12,6 +12,7 @@ package home
 
 import (
 	"vitalog/exchange"
+	"vitalog/grant"
 	"vitalog/key"
 	"vitalog/ledger"
 	"vitalog/op"
@@ -29,6 +30,7 @@ const (
 	maxHeader = 64 << 10
 	maxPage   = 1024 // entries in one answer
 	maxEntry  = 64 << 10
+	maxLink   = 40 + grant.MaxLinkFile
 )
 
 func encodeOperations(network key.Network, ops []*op.Operation) []byte {

@@ -28,8 +28,8 @@ type Server struct {
 	closed chan struct{}
 }
 
-// NewServer offers home under Prefix.
-func NewServer(home exchange.Home, log *slog.Logger) *Server {
+// NewServer offers home, and to keep health links, under Prefix.
+func NewServer(home exchange.Home, links *Links, log *slog.Logger) *Server {
 	s := &Server{home: home, log: log, mux: http.NewServeMux(), tickets: budget{limit: ticketsPerMinute}, bytes: budget{limit: bytesPerMinute}, claims: budget{limit: claimsPerMinute}, room: make(chan struct{}, atOnce),
 		streams: make(chan struct{}, maxStreams), closed: make(chan struct{})}
 	network := home.Genesis().Network()
@@ -169,6 +169,8 @@ func NewServer(home exchange.Home, log *slog.Logger) *Server {
 	s.handle("claim", maxClaim, s.outward(s.claim(home.Claim)))
 	s.handle("owner-locks", maxClaim, s.outward(s.claim(home.OwnerLocks)))
 	newMailboxes().handle(s)
+	s.handle("put-link", maxLink, s.outward(links.putLink))
+	s.handle("link-base", 0, func(*http.Request, []byte) ([]byte, error) { return []byte(links.base), nil })
 	s.mux.HandleFunc("POST "+Prefix+"follow", s.follow)
 	return s
 }

@@ -67,6 +67,7 @@ func firstDay(t *testing.T, walk walker) {
 	var got struct {
 		Sentence, Shared, Entries, Narrowed, Allowed, Refused, Failed string
 		Custodian                                                     string
+		Viewed, Openings                                              []string // what a viewer of a code gets, and the rows of it
 		Found, Seen, Complaints, Claimed                              []string
 		Cursor, Left                                                  bool
 		Rows                                                          int
@@ -94,6 +95,12 @@ func firstDay(t *testing.T, walk walker) {
 	}
 	if got.Allowed != "read" || got.Refused != "refused" || !slices.Contains(got.Seen, okafor.Name) {
 		t.Errorf("before the stop %q, after it %q; the activity names %q", got.Allowed, got.Refused, got.Seen)
+	}
+	if !slices.Equal(got.Viewed, []string{"401 4", "200 ", "404 "}) {
+		t.Errorf("a wrong passcode, the right one, and the right one after the stop: %q", got.Viewed)
+	}
+	if len(got.Openings) != 2 || !strings.Contains(got.Openings[0], "Dr. Ruiz, Rome") || !strings.Contains(got.Openings[0], "opened") || !strings.Contains(got.Openings[1], "Wrong passcode") {
+		t.Errorf("the openings of a code show as %q", got.Openings)
 	}
 	if !slices.Contains(got.Claimed, "Ramipril 5 mg") || !strings.HasPrefix(got.Custodian, "Member 0") {
 		t.Errorf("the claimed record shows %q, shared with %q", got.Claimed, got.Custodian)

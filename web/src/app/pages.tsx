@@ -63,6 +63,7 @@ export const pages: { [V in View]: Page } = {
   "/sharing/request": later(async () => (await sharing()).RequestPage),
   "/sharing/new": later(async () => (await sharing()).NewShare),
   "/sharing/card": later(async () => (await sharing()).CardPage),
+  "/sharing/code": later(async () => (await sharing()).CodePage),
   "/activity": later(async () => (await more()).Activities),
   "/more": later(async () => (await more()).More),
   "/more/keys": later(async () => (await more()).Keys),

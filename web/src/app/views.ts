@@ -14,6 +14,7 @@ export const views = [
   "/sharing/request",
   "/sharing/new",
   "/sharing/card",
+  "/sharing/code",
   "/activity",
   "/more",
   "/more/keys",

@@ -21,7 +21,9 @@ import type {
   Final,
   Grant,
   Imported,
+  Link,
   Network,
+  NewLink,
   Offered,
   Progress,
   Proof,
@@ -133,6 +135,8 @@ export interface Vault {
   review(o: { accesses: string[] }): Promise<Final>;
   requests(): Promise<{ requests: Request[]; spam: number }>;
   grants(): Promise<Grant[]>;
+  /** Health links, those that ended too; they are among the grants. */
+  links(): Promise<Link[]>;
   card(): Promise<Card>;
 
   /**
@@ -146,6 +150,8 @@ export interface Vault {
   importReadings(o: { file: Blob; since: string }): Promise<Imported>;
   share(o: Share): Promise<Final>;
   answer(o: Answer): Promise<Final>;
+  /** Makes a health link of what the record has now. Returns the id of its grant. */
+  makeLink(o: NewLink): Promise<Final & { id: string }>;
   /** Ends grants and begins a new epoch for what is written from now on. */
   stop(o: { grants: string[] }): Promise<Final>;
   stopAll(): Promise<Final>;

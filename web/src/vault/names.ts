@@ -60,5 +60,6 @@ export type GrantState = "in-force" | "not-yet" | "revoked" | "expired" | "used-
 export type Party =
   | { kind: "member"; number: number; name: string; memberKind: string }
   | { kind: "device"; name: string }
+  | { kind: "link"; name: string } // whoever has a health link; the name is the patient's own for it
   | { kind: "patient" }
   | { kind: "unknown" }; // a key that no note of the patient's names

@@ -14,8 +14,8 @@ const hospital = process.env.VITALOG_HOSPITAL ?? "";
 const passphrase = "a patient's passphrase";
 
 async function has<T>(
-  deed: "ask" | "write" | "attach" | "read" | "verify",
-  body: { card?: string; chart?: string; export?: string },
+  deed: "ask" | "write" | "attach" | "read" | "verify" | "open",
+  body: { card?: string; chart?: string; export?: string; link?: string; passcode?: string; times?: number; embedded?: number },
 ): Promise<T> {
   const r = await fetch(`${hospital}/${deed}`, { method: "POST", body: JSON.stringify(body) });
   if (!r.ok) throw new Error(`${deed}: ${await r.text()}`);
@@ -351,6 +351,59 @@ describe.skipIf(home === "")("the vault on a running network", () => {
     await expect(vault.stopAll()).rejects.toMatchObject({ failure: "conflict" });
   }, 120_000);
 
+  test("lets who has a code and its passcode read a part of the record, with a row for each opening and each wrong passcode", async () => {
+    await vault.write({ json: '{"resourceType":"AllergyIntolerance","id":"nuts","code":{"text":"peanuts"}}', section: "summary" });
+    await vault.write({ json: '{"resourceType":"Observation","id":"diary","status":"final"}', section: "mental-health" });
+    const ask = { sections: ["summary", "medications"] as const, lasts: 900_000, label: "Rome" };
+    await expect(vault.makeLink({ ...ask, sections: [...ask.sections], uses: 0 })).rejects.toMatchObject({ failure: "invalid" });
+    const { id } = await vault.makeLink({ ...ask, sections: [...ask.sections], uses: 2 });
+    const made = async () => (await vault.links()).find((l) => l.id === id)!;
+    const link = await made();
+    expect(link).toMatchObject({ label: "Rome", sections: ["summary", "medications"], resources: 1, used: 0, wrong: 0, state: "in-force" });
+    expect(link.passcode).toMatch(/^\d{6}$/);
+
+    const open = (o: { passcode?: string; times?: number; embedded?: number }, l = link) =>
+      has<{ status: number; left: number; bundle: string }[]>("open", { link: l.text, passcode: l.passcode, ...o });
+    const [first] = await open({});
+    expect(JSON.parse(first!.bundle).entry.map((e: { resource: { id: string } }) => e.resource.id)).toEqual(["nuts"]);
+    await vault.sync();
+    const rows = async () => (await vault.activity()).rows.filter((r) => r.by.kind === "link");
+    expect(await rows()).toMatchObject([
+      {
+        by: { name: "Rome" },
+        person: "Dr. Ruiz, who says so",
+        outcome: "allowed",
+        resources: ["AllergyIntolerance/nuts"],
+        records: 1,
+        machine: false,
+        explained: true,
+        introduced: true,
+        link: { sections: ["summary", "medications"] },
+      },
+    ]);
+    const wrong = await open({ passcode: "no passcode", times: 8 });
+    expect(wrong.map((w) => w.status).sort()).toEqual([401, 401, 401, 401, 401, 404, 404, 404]);
+    expect(wrong.flatMap((w) => (w.status === 401 ? [w.left] : [])).sort()).toEqual([0, 1, 2, 3, 4]);
+    expect((await open({}))[0]!.status).toBe(404);
+    await vault.sync();
+    expect((await rows()).map((r) => r.outcome)).toEqual([...Array(5).fill("no-such-grant"), "allowed"]);
+    expect(await made()).toMatchObject({ used: 1, wrong: 5, wrongLeft: 0, state: "locked" });
+
+    const other = await vault.makeLink({ ...ask, sections: [...ask.sections], uses: 9, passcode: "open sesame" });
+    const second = (await vault.links()).find((l) => l.id === other.id)!;
+    expect((await open({ embedded: 100 }, second))[0]).toMatchObject({ status: 200, bundle: expect.stringContaining("peanuts") });
+    await vault.stop({ grants: [other.id] });
+    expect((await open({}, second))[0]!.status).toBe(404);
+    expect((await vault.links()).map((l) => l.state)).toEqual(["revoked", "locked"]);
+
+    const all = Buffer.concat(left);
+    for (const l of [link, second]) {
+      const { url, key } = JSON.parse(Buffer.from(l.text.slice("shlink:/".length), "base64url").toString());
+      for (const secret of [key, Buffer.from(key, "base64url"), url.split("/").at(-1), l.passcode])
+        expect(all.includes(secret)).toBe(false);
+    }
+  }, 120_000);
+
   test("let no secret and no word of the record out, in any request or storage", async () => {
     const root = await rootOf(words.join(" "));
     const secret = await secretOf(root.slice());
@@ -370,7 +423,7 @@ describe.skipIf(home === "")("the vault on a running network", () => {
 
   test("takes the record and the signed log along", async () => {
     const bundle = JSON.parse(await (await vault.exportRecord()).text());
-    expect([bundle.resourceType, bundle.entry.length]).toEqual(["Bundle", 4]);
+    expect([bundle.resourceType, bundle.entry.length]).toEqual(["Bundle", 6]);
     const { rows } = await vault.activity();
     const log = await (await vault.exportActivity()).text();
     expect(await has("verify", { export: log })).toEqual({ rows: rows.length });

@@ -7,6 +7,7 @@ import { bytesOf } from "./flows/attachment.ts";
 import { bundle, signedLog } from "./flows/export.ts";
 import { hide, unhide } from "./flows/hide.ts";
 import { answer, requests } from "./flows/inbox.ts";
+import { links, makeLink } from "./flows/links.ts";
 import { readNotes } from "./flows/notes.ts";
 import { importReadings } from "./flows/readings.ts";
 import { chart } from "./flows/record.ts";
@@ -51,12 +52,14 @@ export function vaultOf(env: Surroundings): Vault {
     requests: async () => requests(await proved()),
     grants: async () => grants(await proved()),
     paired: async () => (await readNotes(await proved())).paired,
+    links: async () => links(await proved()),
     card: async () => ({ text: await handleText(open().patient) }),
 
     write: async (o) => write(await proved(), o.json, o.section),
     remove: async (o) => remove(await proved(), o.key),
     importReadings: async (o) => importReadings(await proved(), o),
     share: async (o) => (await share(await proved(), o)).final,
+    makeLink: async (o) => makeLink(await proved(), o),
     answer: async (o) => answer(await proved(), o),
     stop: async (o) => stop(await proved(), (g) => o.grants.includes(g.id)),
     stopAll: async () => stop(await proved(), () => true),
@@ -72,7 +75,10 @@ export function vaultOf(env: Surroundings): Vault {
       return final;
     },
 
-    exportRecord: async () => bundle(await chart(await proved())),
+    exportRecord: async () => {
+      const c = await chart(await proved());
+      return new Blob([bundle(c.resources, c.upTo)], { type: "application/fhir+json" });
+    },
     exportActivity: async () => {
       const s = await proved();
       return signedLog(s, await activity(s));

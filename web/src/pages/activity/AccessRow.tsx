@@ -5,11 +5,12 @@ import { count, fill, list, say, time, words } from "../../i18n/index.ts";
 import { Icon } from "../../ui/Icon.tsx";
 import { Button, Chip, Go } from "../../ui/parts.tsx";
 import type { Access, Party } from "../../vault/api.ts";
-import { type Look, recordsOf, sectionsOf, toReview } from "./looks.ts";
+import { type Look, recordsOf, sectionsIn, sectionsOf, toReview } from "./looks.ts";
 import { Unrecognised } from "./Unrecognised.tsx";
 
 export function partyName(p: Party): string {
   if (p.kind === "member" || p.kind === "device") return p.name;
+  if (p.kind === "link") return p.name ? fill(words.value.codes.by, { label: p.name }) : words.value.codes.byNone;
   return p.kind === "patient" ? words.value.common.you : words.value.activity.unknown;
 }
 
@@ -24,6 +25,7 @@ export function AccessRow({ look, seen }: { look: Look; seen?: boolean }) {
   const r = look.first;
   const what = count(words.value.common.records, recordsOf(look));
   const where = r.organisation && r.organisation !== partyName(r.by) ? `${partyName(r.by)}, ${r.organisation}` : partyName(r.by);
+  const wrong = r.link && r.outcome === "no-such-grant";
   const times = look.rows.reduce((n, x) => n + x.count, 0) - look.rows.length + 1;
   return (
     <li class="row access">
@@ -32,21 +34,29 @@ export function AccessRow({ look, seen }: { look: Look; seen?: boolean }) {
       </span>
       <div class="row-text">
         <p class="row-title">
-          <bdi>{r.machine ? w.machine : r.person || (r.by.kind === "member" ? w.nobody : partyName(r.by))}</bdi>
+          <bdi>
+            {r.link && r.person
+              ? fill(words.value.codes.said, { name: r.person })
+              : r.machine
+                ? w.machine
+                : r.person || (r.by.kind === "member" ? w.nobody : partyName(r.by))}
+          </bdi>
         </p>
         <p class="row-more">
           <bdi>{[r.machine ? "" : r.role, where].filter(Boolean).join(" · ")}</bdi>
         </p>
         <p>
-          {say(refused(r) ? w.tried : r.further ? w.further : w.read, {
+          {say(wrong ? words.value.codes.tried : refused(r) ? w.tried : r.further ? w.further : w.read, {
             what,
             section: list(sectionsOf(look).map((s) => words.value.sections[s])),
           })}
         </p>
-        <p class="row-more">
-          {r.reason ? <bdi>{fill(w.reason, { reason: r.reason })}</bdi> : null}{" "}
-          {r.purpose ? fill(w.for, { purpose: purposeName(r.purpose) }) : w.unexplained}
-        </p>
+        {!(r.link && r.explained) && (
+          <p class="row-more">
+            {r.reason ? <bdi>{fill(w.reason, { reason: r.reason })}</bdi> : null}{" "}
+            {r.purpose ? fill(w.for, { purpose: purposeName(r.purpose) }) : w.unexplained}
+          </p>
+        )}
         <p class="row-chips">
           {r.purpose === "ETREAT" && (
             <Chip tone="bad" icon="alert">
@@ -55,7 +65,7 @@ export function AccessRow({ look, seen }: { look: Look; seen?: boolean }) {
           )}
           {refused(r) ? (
             <Chip tone="bad" icon="cross">
-              {w.denied}: {words.value.reasons[r.outcome]}
+              {w.denied}: {wrong ? words.value.codes.denied : words.value.reasons[r.outcome]}
             </Chip>
           ) : (
             <Chip tone="calm" icon="check">
@@ -118,7 +128,8 @@ function Seen({ row: r }: { row: Access }) {
   return (
     <div class="seen">
       <p>
-        <strong>{words.value.sections[r.section]}</strong> · {fill(w.entry, { entry: String(r.entry), block: String(r.block) })}
+        <strong>{list(sectionsIn(r).map((s) => words.value.sections[s]))}</strong> ·{" "}
+        {fill(w.entry, { entry: String(r.entry), block: String(r.block) })}
       </p>
       {refused(r) && <p class="row-more">{w.seenNone}</p>}
       <ul class="codes">

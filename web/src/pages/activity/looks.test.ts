@@ -21,6 +21,7 @@ const row = (section: SectionName, at: number, o: Partial<Access> = {}): Access 
   records: 2,
   resources: [],
   further: false,
+  link: null,
   outcome: "allowed",
   count: 1,
   reviewed: false,
@@ -30,6 +31,12 @@ const row = (section: SectionName, at: number, o: Partial<Access> = {}): Access 
 test("what one person opened in one go is one look, and holds all its rows", () => {
   const all = looks([row("vitals", 9000), row("labs", 8000), row("vitals", 7000)]);
   expect(all.map((l) => [l.rows.length, recordsOf(l), sectionsOf(l)])).toEqual([[3, 6, ["vitals", "labs"]]]);
+});
+
+test("each opening of a health link is a look of its own, at what is in it", () => {
+  const link = { sections: ["summary", "medications"] as SectionName[] };
+  const all = looks([row("index", 9000, { link }), row("index", 8000, { link })]);
+  expect(all.map(sectionsOf)).toEqual([link.sections, link.sections]);
 });
 
 test("another person, result, reason or minute is another look", () => {

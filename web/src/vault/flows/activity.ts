@@ -36,6 +36,7 @@ export async function activity(s: Session): Promise<Activity> {
 }
 
 function blank(s: Session, notes: Notes, log: ProvenLog, e: Placed, key: Bytes): Access {
+  const link = notes.names.get(hex(key))?.link;
   return {
     id: placeOfEntry(e),
     section: log.section,
@@ -55,6 +56,7 @@ function blank(s: Session, notes: Notes, log: ProvenLog, e: Placed, key: Bytes):
     records: 0,
     resources: [],
     further: false,
+    link: link ? { sections: link.sections } : null,
     outcome: "no-right",
     count: 1,
     reviewed: notes.reviewed.has(placeOfEntry(e)),
@@ -62,24 +64,31 @@ function blank(s: Session, notes: Notes, log: ProvenLog, e: Placed, key: Bytes):
 }
 
 async function accessRow(s: Session, notes: Notes, log: ProvenLog, e: Placed, says: Accessed): Promise<Access> {
+  const named = notes.names.get(hex(e.signer));
+  const link = named?.link;
   const touched = recordsOf(log).filter((r) => covers(says.ranges, r.number));
-  const resources = touched.flatMap((r) => s.opened.get(placeOfEntry(r))?.content.items.map((i) => `${i.type}/${i.id}`) ?? []);
-  const row = { ...blank(s, notes, log, e, e.signer), records: touched.length, resources: [...new Set(resources)] };
+  const resources =
+    link?.resources ?? touched.flatMap((r) => s.opened.get(placeOfEntry(r))?.content.items.map((i) => `${i.type}/${i.id}`) ?? []);
+  const row = {
+    ...blank(s, notes, log, e, e.signer),
+    records: link ? link.resources.length : touched.length,
+    resources: [...new Set(resources)],
+  };
   Object.assign(row, { further: says.further, outcome: says.why });
   const d = await detailOf(s, log.section, e, says);
   if (!d) return row;
-  const introduced = notes.names.get(hex(e.signer))?.member === d.member;
+  const introduced = (link ?? named)?.member === d.member;
   const { practitioner, role, organisation, purpose, reason, machine } = d;
   return {
     ...row,
-    by: memberParty(s.genesis, d.member),
+    by: link ? row.by : memberParty(s.genesis, d.member),
     practitioner,
     person: d.name,
     role,
     organisation,
     purpose,
-    reason,
-    machine,
+    reason: link ? "" : reason,
+    machine: machine && !link,
     explained: true,
     introduced,
   };

@@ -9,7 +9,7 @@ import type { NewItem } from "../chart/content.ts";
 import type { Claim } from "../claimed.ts";
 import { fail } from "../failure.ts";
 import { checkIntroduction, decodeIntroduction, encodeIntroduction, type Introduction } from "../grant/introduction.ts";
-import { clinicalSections, sectionNumber } from "../names.ts";
+import { clinicalSections, type SectionName, sectionName, sectionNumber } from "../names.ts";
 import { openRecords } from "./open.ts";
 import { publish } from "./publish.ts";
 import type { Session } from "./session.ts";
@@ -30,7 +30,19 @@ export interface Note {
   claim?: Claim;
   paired?: boolean; // another device gets the keys
   reviewed?: string[]; // accesses that the patient looked at and found right, by log/entry
+  link?: LinkNote;
   records?: Map<string, Bytes>; // what opens records that have no owner lock, by record, hex
+}
+
+/** A health link that the patient made, with all that the code is made of. */
+export interface LinkNote {
+  key: Bytes; // that the grant names
+  member: number; // which keeps the file
+  url: string;
+  secret: Bytes; // which decrypts it
+  passcode: string;
+  sections: SectionName[];
+  resources: string[]; // type/id of what is in it
 }
 
 /** Who is behind a key. */
@@ -39,6 +51,7 @@ export interface Named {
   purpose: string;
   label: string;
   device: string;
+  link?: LinkNote & { entry: number }; // of the note
 }
 
 export interface Notes {
@@ -62,6 +75,16 @@ export async function writeNote(s: Session, n: Note, also: NewItem[] = []): Prom
     ...(n.reviewed?.length ? { reviewed: n.reviewed } : {}),
     ...(n.paired ? { paired: true } : {}),
     ...(n.claim ? { claim: { root: base64(n.claim.root), epochs: Object.fromEntries(epochs) } } : {}),
+    ...(n.link
+      ? {
+          link: {
+            ...n.link,
+            key: `vk:${hex(n.link.key)}`,
+            secret: base64(n.link.secret),
+            sections: n.link.sections.map(sectionNumber),
+          },
+        }
+      : {}),
     ...(n.records ? { records: base64(concat(...[...n.records].flatMap(([record, secret]) => [unhex(record, 32), secret]))) } : {}),
   };
   const id = hex(random(16));
@@ -79,7 +102,7 @@ export async function readNotes(s: Session): Promise<Notes> {
   for (const o of opened)
     for (const item of o.content.items) {
       try {
-        for (const raw of notesIn(item.json)) await take(s, out, raw, o.entry.at);
+        for (const raw of notesIn(item.json)) await take(s, out, raw, o.entry);
       } catch {
         out.unread++;
       }
@@ -104,10 +127,11 @@ interface Inner {
   paired?: boolean;
   reviewed?: string[];
   claim?: { root: string; epochs: Record<string, number> };
+  link?: { key: string; member: number; url: string; secret: string; passcode: string; sections: number[]; resources: string[] };
   records?: string;
 }
 
-async function take(s: Session, out: Notes, raw: unknown, at: number): Promise<void> {
+async function take(s: Session, out: Notes, raw: unknown, from: { number: number; at: number }): Promise<void> {
   const n = raw as Inner;
   const label = n.label ?? "";
   for (const k of n.keys ?? []) out.names.set(hex(unhex(k.key, 32, "vk:")), { member: -1, purpose: "", label, device: n.device ?? "" });
@@ -121,7 +145,18 @@ async function take(s: Session, out: Notes, raw: unknown, at: number): Promise<v
     out.answers.set(request, { request, granted: n.answer.granted === true, message: unhex(n.answer.message, 32), size: n.answer.size });
   }
   for (const id of n.reviewed ?? []) out.reviewed.add(id);
-  if (n.paired) out.paired.push(at);
+  if (n.paired) out.paired.push(from.at);
+  if (n.link) {
+    const key = unhex(n.link.key, 32, "vk:");
+    const link = {
+      ...n.link,
+      key,
+      secret: unbase64(n.link.secret),
+      sections: n.link.sections.flatMap((x) => sectionName(x) ?? []),
+      entry: from.number,
+    };
+    out.names.set(hex(key), { member: -1, purpose: "PATRQT", label, device: "", link });
+  }
   if (n.claim) out.claim = claimIn(n.claim);
   if (n.records !== undefined) {
     const b = unbase64(n.records);
