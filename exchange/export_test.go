@@ -1,6 +1,11 @@
 package exchange
 
-import "context"
+import (
+	"context"
+
+	"vitalog/op"
+	"vitalog/wire"
+)
 
 // Halves is an Open that stands still between its steps, for tests of what happens there.
 type Halves struct {
@@ -47,4 +52,9 @@ func (m *Member) TellStored(ctx context.Context, looks int) (err error) {
 		err = m.claim(ctx)
 	}
 	return err
+}
+
+// Receipts are those that say what changed.
+func Receipts(said, upto uint64, missing, back []wire.Hash) ([]op.Body, bool) {
+	return receipts(said, upto, missing, back)
 }

@@ -169,3 +169,36 @@ func (w *world) claims(t testing.TB, member int, at exchange.Published) bool {
 	upto, lacking, _ := w.said(t, member)
 	return upto >= at.Block && !slices.Contains(lacking, w.record(t, at).Blob)
 }
+
+func TestWhatIsMissingIsSaidBeforeTheHeightThatLacksIt(t *testing.T) {
+	for _, x := range []struct {
+		missing, back int
+		all           bool
+	}{{0, 0, true}, {1, 0, true}, {60, 61, true}, {61, 60, true}, {960, 0, true}, {961, 0, false}, {5000, 5000, false}} {
+		hashes := func(n int, of byte) (out []wire.Hash) {
+			for i := range n {
+				out = append(out, wire.Hash{byte(n - i), byte((n - i) >> 8), of})
+			}
+			return out
+		}
+		bodies, all := exchange.Receipts(7, 9, hashes(x.missing, 0), hashes(x.back, 1))
+		missing, back := 0, 0
+		for i, b := range bodies {
+			says, err := op.DecodeBody(op.KindStored, op.EncodeBody(b)) // ascending, and not too many
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := says.(*op.Stored)
+			missing, back = missing+len(s.Missing), back+len(s.Back)
+			if raised := s.Upto == 9; raised != (all && i == len(bodies)-1) || !raised && s.Upto != 7 {
+				t.Errorf("%+v: receipt %d of %d raises to %d", x, i, len(bodies), s.Upto)
+			}
+		}
+		if all != x.all || all && (missing != x.missing || back != x.back) || len(bodies) > 16 {
+			t.Errorf("%+v: %d receipts say %d and %d, all %v", x, len(bodies), missing, back, all)
+		}
+	}
+	if bodies, all := exchange.Receipts(7, 7, nil, nil); len(bodies) != 0 || !all {
+		t.Errorf("%d receipts of nothing", len(bodies))
+	}
+}
