@@ -86,6 +86,8 @@ func (m *Member) keepClaiming(ctx context.Context) error {
 // Crash points: what is claimed is durable here first, and then that it was claimed. A crash before the commit leaves a store that may claim
 // more than the ledger has of it, never less.
 func (m *Member) claim(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, patience) // after which nothing that was signed is executed any more
+	defer cancel()
 	c := &m.claims
 	c.mu.Lock()
 	defer c.mu.Unlock()
