@@ -78,10 +78,10 @@ func blocksTellNothing(t *testing.T, d *demo.Demo) {
 	chain := d.Node(demo.StElena).Chain
 	g := d.Node(demo.StElena).Genesis
 	var marks [][]byte
-	public := map[key.Log]bool{} // the members' anchors, about no patient
+	public := map[key.Log]bool{} // the members' anchors and storage receipts, about no patient
 	for i := range g.Members {
 		m := &g.Members[i]
-		public[op.AnchorLog(g.Network(), m.Sign)] = true
+		public[op.AnchorLog(g.Network(), m.Sign)], public[op.StoredLog(g.Network(), m.Sign)] = true, true
 		marks = append(marks, []byte(m.Name), m.Exchange, m.Sign[:], m.TLS[:], m.Consensus[:], m.Node[:])
 	}
 	for _, p := range exchange.Purposes {
