@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"vitalog/key"
+	"vitalog/op"
 	"vitalog/node"
 	"vitalog/web"
 )
@@ -47,8 +48,10 @@ type Page struct {
 	scan   *object    // what is tampered with
 	busy   sync.Mutex // held by the deed under way
 
-	looking sync.Mutex // one search at a time
-	names   struct {   // who is behind Maria's grantee keys
+	looking  sync.Mutex       // one search at a time
+	receipts map[key.Log]bool // the members' logs of storage receipts
+
+	names struct { // who is behind Maria's grantee keys
 		sync.Mutex
 		of map[key.Verifier]string
 	}
@@ -75,6 +78,10 @@ func (d *Demo) Serve(ctx context.Context) (*Page, error) {
 	}
 	p := &Page{d: d, changed: make(chan struct{})}
 	p.names.of = map[key.Verifier]string{}
+	p.receipts = map[key.Log]bool{}
+	for _, m := range w.Genesis.Members {
+		p.receipts[op.StoredLog(w.Genesis.Network(), m.Sign)] = true
+	}
 	if p.do, err = w.deeds(); err != nil {
 		return nil, err
 	}

@@ -67,7 +67,12 @@ func (p *Page) first(l *ledger.Ledger) uint64 {
 	height, found := l.Height(), 0
 	for n := 0; n < farBack && height > 1 && found < shownFrom; n++ {
 		some := errors.New("some")
-		if l.BlockEntries(height, func(*op.Entry) error { return some }) != nil {
+		if l.BlockEntries(height, func(e *op.Entry) error {
+			if p.receipts[e.Log] {
+				return nil
+			}
+			return some
+		}) != nil {
 			found++
 		}
 		height--
@@ -75,12 +80,15 @@ func (p *Page) first(l *ledger.Ledger) uint64 {
 	return height + 1
 }
 
-// show adds a block, unless it has no entries as proof blocks have none.
+// show adds a block, unless it has no entries, as proof blocks have none, or nothing but members' storage receipts.
 func (p *Page) show(height uint64) error {
 	chain := p.d.Node(StElena).Chain
 	b := block{Height: height}
 	var first *op.Entry
 	err := chain.Ledger().BlockEntries(height, func(e *op.Entry) error {
+		if p.receipts[e.Log] {
+			return nil
+		}
 		if first == nil {
 			first = e
 			b.At = time.UnixMilli(int64(e.At)).UTC()
