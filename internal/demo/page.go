@@ -16,8 +16,8 @@ import (
 	"time"
 
 	"vitalog/key"
-	"vitalog/op"
 	"vitalog/node"
+	"vitalog/op"
 	"vitalog/web"
 )
 
