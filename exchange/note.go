@@ -19,6 +19,7 @@ type note struct {
 	Label         string      `json:"label,omitempty"`
 	Introductions [][]byte    `json:"introductions,omitempty"`
 	Device        string      `json:"device,omitempty"`
+	Proxy         *proxy      `json:"proxy,omitempty"`
 	Keys          []deviceKey `json:"keys,omitempty"`
 	Agreement     *agreement  `json:"agreement,omitempty"`
 	Answer        *answered   `json:"answer,omitempty"`
@@ -39,6 +40,13 @@ type answered struct {
 	Granted bool            `json:"granted"`
 	Message wire.Hash       `json:"message"`
 	Size    uint32          `json:"size"` // of the post, bytes
+}
+
+// proxy is a person who reads for the patient, with keys of their own (spec/proxy.md).
+type proxy struct {
+	Name     string `json:"name"`
+	Purpose  string `json:"purpose"`
+	Exchange []byte `json:"exchange"`
 }
 
 type deviceKey struct {
@@ -104,6 +112,7 @@ type named struct {
 	member        int
 	purpose       string
 	label, device string
+	proxy         *proxy
 }
 
 // names reads the notes about keys back: from the ledger and the stores, so that the 24 words are enough. A note that doesn't open leaves its
@@ -112,7 +121,11 @@ func (p *Patient) names(ctx context.Context) (out map[key.Verifier]named, unread
 	out = map[key.Verifier]named{}
 	unread, err = p.notes(ctx, func(n *note, _ Placed) error {
 		for _, k := range n.Keys {
-			out[k.Key] = named{member: -1, label: n.Label, device: n.Device}
+			x := named{member: -1, label: n.Label, device: n.Device, proxy: n.Proxy}
+			if n.Proxy != nil {
+				x.purpose = n.Proxy.Purpose
+			}
+			out[k.Key] = x
 		}
 		for _, raw := range n.Introductions {
 			i, err := grant.DecodeIntroduction(raw)

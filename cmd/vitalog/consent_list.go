@@ -18,6 +18,7 @@ type granted struct {
 	Schema       string     `json:"schema"`
 	Organisation string     `json:"organisation,omitempty"`
 	Device       string     `json:"device,omitempty"`
+	Proxy        string     `json:"proxy,omitempty"` // who reads for the patient
 	Section      string     `json:"section"`
 	Rights       string     `json:"rights"`
 	Purpose      string     `json:"purpose,omitempty"`
@@ -35,7 +36,7 @@ type granted struct {
 }
 
 func (a *app) row(g exchange.Shared, now time.Time) granted {
-	out := granted{Schema: "vitalog.consent/v1", Device: g.Device, Section: g.Section.String(), Rights: g.Rights.String(), Purpose: g.Purpose,
+	out := granted{Schema: "vitalog.consent/v1", Device: g.Device, Proxy: g.Proxy, Section: g.Section.String(), Rights: g.Rights.String(), Purpose: g.Purpose,
 		From: moment(g.From), Until: moment(g.Until), Uses: g.Uses, Used: g.Used, Label: g.Label, State: "active", Log: g.Log, Entry: g.Entry, Block: g.Block}
 	if g.Member >= 0 {
 		out.Organisation = a.organisation(g.Member)
@@ -64,6 +65,9 @@ func moment(ms uint64) *time.Time {
 
 // who holds the grant, in words.
 func (g *granted) who() string {
+	if g.Proxy != "" {
+		return g.Proxy + ", for you"
+	}
 	if g.Device != "" {
 		return "your device " + g.Device
 	}

@@ -44,6 +44,8 @@ export interface Home {
   /** What a custodian answers to a claim, and a member's owner locks (spec/claim.md). */
   claim(member: number, sealed: Bytes): Promise<Bytes>;
   ownerLocks(member: number, asked: Bytes): Promise<Bytes>;
+  /** One holder's parts for an access (spec/release.md), sealed to its session. */
+  release(member: number, request: Bytes): Promise<Bytes>;
   /** Events of logs that grow, as they come, until signal ends it. */
   follow(body: Bytes, signal: AbortSignal): Promise<ReadableStream<Uint8Array>>;
 }
@@ -168,6 +170,7 @@ export function homeOf(base: string, issuer: number, ask: Fetch): Home {
     introduce: (member, log, purpose) => call("introduce", writer().u16(member).fixed(log).text(purpose).done()),
     claim: (member, sealed) => call("claim", writer().u16(member).fixed(sealed).done()),
     ownerLocks: (member, asked) => call("owner-locks", writer().u16(member).fixed(asked).done()),
+    release: (member, request) => call("release", writer().u16(member).fixed(request).done()),
     follow: async (body, signal) => (await post("follow", body, { signal })).body ?? fail("unreachable", "follow: no answer"),
   };
 }

@@ -75,6 +75,8 @@ export function lockerOf(env: Surroundings): Locker {
       syncing: Promise.resolve(),
       notes: null,
       unlocked: new Map(),
+      reads: null,
+      others: new Map(),
       opened: new Map(),
       progress,
     };

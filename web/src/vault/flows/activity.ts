@@ -3,7 +3,7 @@
 import type { Access, Activity } from "../api.ts";
 import { type Bytes, hex } from "../bytes.ts";
 import { kindOf } from "../failure.ts";
-import { type Detail, openDetail } from "../grant/detail.ts";
+import { type Detail, noMember, openDetail } from "../grant/detail.ts";
 import type { Accessed } from "../ledger/entry.ts";
 import { covers } from "../ledger/terms.ts";
 import type { SectionName } from "../names.ts";
@@ -67,8 +67,12 @@ async function accessRow(s: Session, notes: Notes, log: ProvenLog, e: Placed, sa
   Object.assign(row, { further: says.further, outcome: says.why });
   const d = await detailOf(s, log.section, e, says);
   if (!d) return row;
-  const introduced = notes.names.get(hex(e.signer))?.member === d.member;
+  const known = notes.names.get(hex(e.signer));
   const { practitioner, role, organisation, purpose, reason, machine } = d;
+  // Of a person the patient's own note says who it is: a detail in nobody's name proves only that the key's holder wrote it.
+  if (d.member === noMember)
+    return { ...row, person: known?.proxy?.name ?? "", reason, explained: true, introduced: known?.proxy !== undefined };
+  const introduced = known?.member === d.member;
   return {
     ...row,
     by: memberParty(s.genesis, d.member),

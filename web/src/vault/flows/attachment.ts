@@ -24,7 +24,7 @@ export async function bytesOf(s: Session, section: SectionName, entry: number): 
   const h = headerOf(s, e, kept.header);
   if (h.compressed) return fail("invalid", "the record is no attachment");
   if (h.padded > most) return fail("invalid", `an attachment of more than ${most} bytes`);
-  const cipher = await cipherOf(s, h, (await s.patient.section(section)).exchange, (e.says as Recorded).record, kept);
+  const cipher = await cipherOf(s, section, h, (e.says as Recorded).record, kept);
   const plain = kept.blob ? await openBlob(h, cipher, kept.blob) : await openLarge(s, h, cipher);
   if (!isAttachment(plain[0])) return fail("invalid", "the record is no attachment");
   const manifest = kept.blob ? tailManifest(plain) : await manifestOf(s, h, cipher);

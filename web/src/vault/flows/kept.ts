@@ -1,13 +1,14 @@
 /** Records as the browser keeps them, and as the home member gives those that it lacks: each is held against its entry. */
 
+import type { Failure } from "../api.ts";
 import { type Bytes, concat, equal, hex, sha256, utf8 } from "../bytes.ts";
 import { openWith, type Sealed, sealWith } from "../crypto/aes.ts";
-import type { Decapsulator } from "../crypto/xwing.ts";
 import type { Content as Cipher } from "../envelope/chunks.ts";
 import { contentBy, ownerSecret } from "../envelope/envelope.ts";
 import { checkHeader, decodeHeader, type Header } from "../envelope/header.ts";
 import { fail } from "../failure.ts";
 import type { Recorded } from "../ledger/entry.ts";
+import type { SectionName } from "../names.ts";
 import type { Session } from "./session.ts";
 import type { Placed } from "./sync.ts";
 
@@ -64,12 +65,19 @@ export function headerOf(s: Session, e: Placed, encoded: Bytes): Header {
 const unlocked = (s: Session, record: Bytes): Bytes =>
   s.unlocked.get(hex(record))?.slice() ?? fail("no-lock", "the record has no lock of the patient's yet");
 
+/** What the members released of somebody else's record. It is copied: who uses it overwrites it. */
+function released(given: Bytes | Failure | undefined): Bytes {
+  if (given === undefined) return fail("not-shared", "the record was not released");
+  return typeof given === "string" ? fail(given, "the record was not released") : given.slice();
+}
+
 /** What opens a record: its secret as the browser keeps it, or out of the owner lock. Either way it fits the commitment. */
-export async function cipherOf(s: Session, h: Header, owner: Decapsulator, record: Bytes, k: Kept): Promise<Cipher> {
+export async function cipherOf(s: Session, section: SectionName, h: Header, record: Bytes, k: Kept): Promise<Cipher> {
+  if (s.reads) return contentBy(h, released(s.reads.secrets.get(hex(record))));
   const aad = concat(utf8("vitalog/v1/portal/secret"), record);
   const kept = k.secret && (await openWith(s.patient.local, aad, k.secret));
   if (kept) return contentBy(h, kept);
-  const secret = h.owner || !s.patient.claimed ? await ownerSecret(h, owner) : unlocked(s, record);
+  const secret = h.owner || !s.patient.claimed ? await ownerSecret(h, (await s.patient.section(section)).exchange) : unlocked(s, record);
   const sealed = await sealWith(s.patient.local, aad, secret);
   const cipher = await contentBy(h, secret);
   k.secret = sealed;

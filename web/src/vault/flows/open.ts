@@ -1,5 +1,5 @@
 /**
- * Opens records with the owner lock: no network key, no trace. The header is held against the entry, the ciphertext against its hash, the content against
+ * Opens records with the owner lock: no network key, no trace; or, of somebody else's chart, with what was released. The header is held against the entry, the ciphertext against its hash, the content against
  * its author's signature and the author against the genesis. A record that fails, fails alone.
  */
 
@@ -37,9 +37,13 @@ export const placeOfEntry = (e: { log: Bytes; number: number }): string => `${he
 
 export const recordsOf = (l: ProvenLog): Placed[] => l.entries.filter((e) => e.says.kind === "append");
 
-/** Opens what is not open yet of the logs' records. Who can't be reached for one is not asked for the others. */
-export async function openRecords(s: Session, logs: ProvenLog[]): Promise<{ opened: Opened[]; unopened: Unopened[] }> {
-  const all = logs.map((l) => ({ section: l.section, log: l.log, entries: recordsOf(l) }));
+/** Opens what is not open yet of the logs' records, or of those of them that are wanted. Who can't be reached for one is not asked for the others. */
+export async function openRecords(
+  s: Session,
+  logs: ProvenLog[],
+  wanted: (e: Placed) => boolean = () => true,
+): Promise<{ opened: Opened[]; unopened: Unopened[] }> {
+  const all = logs.map((l) => ({ section: l.section, log: l.log, entries: recordsOf(l).filter(wanted) }));
   const batches = all.flatMap(({ entries, ...of }) => {
     const closed = entries.filter((e) => !s.opened.has(placeOfEntry(e)));
     return times(Math.ceil(closed.length / batchSize), (i) => ({ ...of, entries: closed.slice(i * batchSize, (i + 1) * batchSize) }));
@@ -80,9 +84,8 @@ async function openInto(s: Session, section: SectionName, entry: Placed, kept: K
 /** The content, or null if its author is neither a member nor the writer of the entry. */
 async function openOne(s: Session, section: SectionName, e: Placed, k: Kept): Promise<Content | null> {
   const rec = e.says as Recorded;
-  const keys = await s.patient.section(section);
   const header = headerOf(s, e, k.header);
-  const content = await contentOf(s, header, await cipherOf(s, header, keys.exchange, rec.record, k), rec, k.blob);
+  const content = await contentOf(s, header, await cipherOf(s, section, header, rec.record, k), rec, k.blob);
   const a = content.author;
   // A device or the patient, who are no members: nothing else that is said of the author counts.
   if (equal(a.key, e.signer)) return { ...content, author: { key: a.key, member: "", practitioner: "", name: "", role: "" } };
