@@ -1,7 +1,7 @@
 /** What stands around every page: skip link, navigation, the live region; and which page is shown. */
 
 import { useEffect, useState } from "preact/hooks";
-import { words } from "../i18n/index.ts";
+import { say, words } from "../i18n/index.ts";
 import { Start } from "../pages/Start.tsx";
 import { Heading } from "../ui/Heading.tsx";
 import { Icon, type IconName } from "../ui/Icon.tsx";
@@ -9,7 +9,22 @@ import { Loading } from "../ui/Loading.tsx";
 import { Go } from "../ui/parts.tsx";
 import { ahead, pages } from "./pages.tsx";
 import { place } from "./route.ts";
-import { chart, explain, message, network, refresh, settle, state, syncing, trouble, vault, waiting } from "./store.ts";
+import {
+  another,
+  chart,
+  explain,
+  leave,
+  message,
+  network,
+  reading,
+  refresh,
+  settle,
+  state,
+  syncing,
+  trouble,
+  vault,
+  waiting,
+} from "./store.ts";
 import type { View } from "./views.ts";
 
 /** Pages of the record itself are not there before it is; these are. */
@@ -67,6 +82,7 @@ export function Shell() {
       </a>
       {inside && <Navigation />}
       <main id="main" class={inside ? "inside" : "outside"}>
+        {inside && <Whose />}
         {inside ? <Page /> : <Start unreachable={unreachable} retry={begin} />}
       </main>
       <Live />
@@ -97,6 +113,9 @@ function toContent(e: Event) {
 function Page() {
   const view = place.value.view;
   const Shown = pages[view];
+  useEffect(() => {
+    if (reading.value && !another.value) leave();
+  }, [view]);
   if (chart.value || always.includes(view)) return <Shown key={`${view} ${place.value.of}`} />;
   return (
     <div class="page">
@@ -140,6 +159,26 @@ function Navigation() {
         ))}
       </ul>
     </nav>
+  );
+}
+
+/** Whose record it is, when it is not the person's own. */
+function Whose() {
+  const r = another.value;
+  if (!r) return null;
+  const w = words.value.family;
+  return (
+    <section class="notice whose" aria-label={w.title}>
+      <Icon name="person" />
+      <div>
+        <p>
+          <strong>{say(w.reading, { who: <bdi>{r.name}</bdi> })}</strong>
+        </p>
+        <Go to="/" class="button quiet">
+          {w.back}
+        </Go>
+      </div>
+    </section>
   );
 }
 

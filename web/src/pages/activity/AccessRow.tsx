@@ -8,7 +8,7 @@ import { type Look, recordsOf, sectionsOf } from "./looks.ts";
 import { Unrecognised } from "./Unrecognised.tsx";
 
 export function partyName(p: Party): string {
-  if (p.kind === "member" || p.kind === "device") return p.name;
+  if (p.kind === "member" || p.kind === "device" || p.kind === "proxy") return p.name;
   return p.kind === "patient" ? words.value.common.you : words.value.activity.unknown;
 }
 
@@ -22,7 +22,12 @@ export function AccessRow({ look, seen }: { look: Look; seen?: boolean }) {
   const w = words.value.activity;
   const r = look.first;
   const what = count(words.value.common.records, recordsOf(look));
-  const where = r.organisation && r.organisation !== partyName(r.by) ? `${partyName(r.by)}, ${r.organisation}` : partyName(r.by);
+  const where =
+    r.by.kind === "proxy"
+      ? words.value.family.forYou
+      : r.organisation && r.organisation !== partyName(r.by)
+        ? `${partyName(r.by)}, ${r.organisation}`
+        : partyName(r.by);
   const times = look.rows.reduce((n, x) => n + x.count, 0) - look.rows.length + 1;
   return (
     <li class="row access">

@@ -66,6 +66,9 @@ function Code({ typed, set, error, run }: { typed: string; set(typed: string): v
   if (scanning)
     return (
       <Scan
+        begins="vitalog:claim?"
+        title={w.claimScan}
+        hint={w.claimScanning}
         found={(text) => {
           setScanning(false);
           run(text);
