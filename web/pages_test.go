@@ -71,6 +71,8 @@ func TestAPatientCorrectsHidesAndOpensFilesInABrowser(t *testing.T) {
 		Before, Hidden, Again, Complaints   []string
 		Imported                            []string
 		Notices                             bool
+		Sentence, Whose, Row                string
+		Writes, Shown                       int
 	}
 	if err := json.Unmarshal(said, &got); err != nil {
 		t.Fatalf("%v\n%s", err, said)
@@ -94,6 +96,17 @@ func TestAPatientCorrectsHidesAndOpensFilesInABrowser(t *testing.T) {
 	}
 	if !got.Notices {
 		t.Error("notices that were asked for are not on")
+	}
+	if want := ", for a request of your family, until "; !strings.HasPrefix(got.Sentence, "Ana Ruiz may read ") || !strings.Contains(got.Sentence, want) {
+		t.Errorf("before it is signed the patient read %q", got.Sentence)
+	}
+	if got.Whose != "You see the record of Maria Ortiz. You can only read." || got.Writes != 0 || got.Shown != 0 {
+		t.Errorf("somebody who reads for another is told %q, finds %d ways to write, and after the stop %d records", got.Whose, got.Writes, got.Shown)
+	}
+	for _, want := range []string{"Ana Ruiz", "Reads for you", "She asked me to.", "a request of your family"} {
+		if !strings.Contains(got.Row, want) {
+			t.Errorf("the row of somebody who read for the patient is without %q: %q", want, got.Row)
+		}
 	}
 	if got.Drawn != "40,30,200,16,46,255" || got.Saved != "vitalog-attachment.txt" {
 		t.Errorf("drawn %q, saved as %q", got.Drawn, got.Saved)

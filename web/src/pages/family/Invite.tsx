@@ -37,7 +37,9 @@ export function Invite() {
   };
   return (
     <div class="page">
-      <Title back="/more/family">{w.become}</Title>
+      <Title key={text} back="/more/family">
+        {w.become}
+      </Title>
       <p class="lead">{w.inviteWhy}</p>
       {text ? (
         <Shown text={text} label={w.inviteCode} />

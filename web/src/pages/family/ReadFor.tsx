@@ -41,7 +41,7 @@ export function ReadFor() {
   };
   return (
     <div class="page">
-      <Title back="/more/family">
+      <Title key={another.value ? "open" : "closed"} back="/more/family">
         <bdi>{fill(w.open, { who: name })}</bdi>
       </Title>
       <p class="lead">{say(w.seen, { who: <bdi>{name}</bdi> })}</p>
