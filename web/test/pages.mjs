@@ -238,8 +238,8 @@ async function family(browser, page) {
   await reads();
   await other.locator(".whose").waitFor({ timeout: 60_000 });
   await inspect(other, "more-family-open");
-  await press(other, "Record");
-  await heading(other, "Record");
+  await press(other, /^Record$/);
+  await heading(other, /^Record$/);
   out.whose = await other.locator(".whose strong").innerText();
   await inspect(other, "record-of-another");
   await press(other, "Pulse");
