@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"sync"
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -57,6 +58,9 @@ type Store struct {
 	known   known
 
 	arriving arriving
+
+	moving sync.RWMutex // read while something is put; locked while something moves between fresh and cold, or is deleted
+	cold   *cold        // nil: there is no bucket
 }
 
 // Put stores b and returns its hash. A blob that is there already is left, or mended if it is damaged.
@@ -67,7 +71,8 @@ func (s *Store) Put(b []byte) (wire.Hash, error) {
 	return h, err
 }
 
-// PutAll is Put for many blobs, with one wait for the disk, and one more for each blob over Small. After an error some may be there.
+// PutAll is Put for many blobs, with one wait for the disk, and one more for each blob over Small. After an error some may be there. What was
+// destroyed is left out.
 func (s *Store) PutAll(blobs [][]byte) error {
 	if s.closed.Load() {
 		return ErrClosed
@@ -75,21 +80,35 @@ func (s *Store) PutAll(blobs [][]byte) error {
 	batch := make([]kv.Change, 0, len(blobs))
 	for _, b := range blobs {
 		if len(b) > Small {
-			if _, err := s.Put(b); err != nil {
+			if _, err := s.Put(b); err != nil && !errors.Is(err, ErrDestroyed) {
 				return err
 			}
 			continue
 		}
 		h := sha256.Sum256(b)
-		batch = append(batch, kv.Change{Key: h[:], Value: append([]byte{}, b...)}) // not nil, which would delete
+		batch = append(batch, kv.Change{Key: hotKey(blobName(h)), Value: append([]byte{}, b...)}) // not nil, which would delete
 	}
 	if len(batch) == 0 {
 		return nil
 	}
-	if err := s.blobs.Write(batch); err != nil {
+	if err := s.putFresh(batch); err != nil {
 		return fmt.Errorf("storing %d blobs: %w", len(batch), err)
 	}
 	return nil
+}
+
+// putFresh writes items, but for those that were destroyed.
+func (s *Store) putFresh(batch []kv.Change) error {
+	s.moving.RLock()
+	defer s.moving.RUnlock()
+	batch, err := s.unlessDestroyed(batch)
+	if err == nil {
+		err = s.db.Write(batch)
+	}
+	if err == nil {
+		s.grown(batch)
+	}
+	return err
 }
 
 // Get is the whole blob, which is the caller's. One of more than limit bytes is refused with wire.ErrOversized.
@@ -118,6 +137,9 @@ func (s *Store) Get(h wire.Hash, limit int64) ([]byte, error) {
 
 func (s *Store) getFile(h wire.Hash, limit int64) ([]byte, error) {
 	f, size, err := s.openFile(h)
+	if errors.Is(err, ErrNotFound) {
+		return s.getCold(h, limit)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -131,6 +153,24 @@ func (s *Store) getFile(h wire.Hash, limit int64) ([]byte, error) {
 	}
 	if sha256.Sum256(b) != h {
 		return nil, fmt.Errorf("blob %v: %w", h, ErrCorrupt)
+	}
+	return b, nil
+}
+
+func (s *Store) getCold(h wire.Hash, limit int64) ([]byte, error) {
+	size, err := s.coldSize(blobName(h))
+	if err == nil && size > limit {
+		err = fmt.Errorf("%d bytes, at most %d: %w", size, limit, wire.ErrOversized)
+	}
+	var b []byte
+	if err == nil {
+		b, err = s.readCold(blobName(h), 0, -1)
+	}
+	if err == nil && sha256.Sum256(b) != h {
+		err = ErrCorrupt
+	}
+	if err != nil {
+		return nil, fmt.Errorf("blob %v: %w", h, err)
 	}
 	return b, nil
 }
@@ -166,17 +206,20 @@ func (s *Store) Has(h wire.Hash) (bool, error) {
 	}
 	_, err = s.fs.Stat(s.path(h))
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+		places, err := s.places(blobName(h))
+		return places != nil, err
 	}
 	return err == nil, err
 }
 
-// Delete removes the blob, durably. To delete one that is not there is no error.
+// Delete removes the blob, durably. To delete one that is not there is no error. In a bucket it stays, unreachable, until its pack is made anew.
 func (s *Store) Delete(h wire.Hash) error {
 	if s.closed.Load() {
 		return ErrClosed
 	}
-	if err := s.blobs.Write([]kv.Change{{Key: h[:]}}); err != nil {
+	s.moving.Lock()
+	defer s.moving.Unlock()
+	if err := s.drop(blobName(h)); err != nil {
 		return fmt.Errorf("blob %v: deleting: %w", h, err)
 	}
 	if err := s.fs.Remove(s.path(h)); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -206,7 +249,7 @@ type Record struct {
 }
 
 // PutRecords keeps records with one wait for the disk, whatever their number, and one more for each blob over Small. After an error some
-// may be there.
+// may be there. What was destroyed is left out.
 func (s *Store) PutRecords(records []Record) error {
 	if s.closed.Load() {
 		return ErrClosed
@@ -219,7 +262,7 @@ func (s *Store) PutRecords(records []Record) error {
 		}
 		if len(r.Blob) > Small {
 			// Before the headers: a crash between leaves a blob without a header, never a header without its blob.
-			if _, err := s.Put(r.Blob); err != nil {
+			if _, err := s.Put(r.Blob); err != nil && !errors.Is(err, ErrDestroyed) {
 				return err
 			}
 		} else if r.Blob != nil {
@@ -229,7 +272,7 @@ func (s *Store) PutRecords(records []Record) error {
 		header := append([]byte{}, r.Header...) // not nil, which would delete
 		batch = append(batch, kv.Change{Key: append([]byte(headerPrefix), headerKey(r.Log, r.ID)...), Value: header})
 	}
-	if err := s.db.Write(batch); err != nil {
+	if err := s.putFresh(batch); err != nil {
 		return fmt.Errorf("storing %d records: %w", len(records), err)
 	}
 	return nil
@@ -245,7 +288,9 @@ func (s *Store) Header(log key.Log, rid key.Record) ([]byte, error) {
 		return nil, fmt.Errorf("header of %v: %w", rid, err)
 	}
 	if b == nil {
-		return nil, fmt.Errorf("header of %v: %w", rid, ErrNotFound)
+		if b, err = s.readCold(headerName(log, rid), 0, -1); err != nil {
+			return nil, fmt.Errorf("header of %v: %w", rid, err)
+		}
 	}
 	return b, nil
 }
@@ -255,7 +300,9 @@ func (s *Store) DeleteHeader(log key.Log, rid key.Record) error {
 	if s.closed.Load() {
 		return ErrClosed
 	}
-	if err := s.headers.Write([]kv.Change{{Key: headerKey(log, rid)}}); err != nil {
+	s.moving.Lock()
+	defer s.moving.Unlock()
+	if err := s.drop(headerName(log, rid)); err != nil {
 		return fmt.Errorf("header of %v: deleting: %w", rid, err)
 	}
 	return nil

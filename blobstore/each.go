@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 
+	"vitalog/pack"
 	"vitalog/wire"
 )
 
-// Each calls f for every blob in no order that means anything, until f returns an error. Blobs that come or go meanwhile may be missed.
+// Each calls f for every blob in no order that means anything, until f returns an error. Blobs that come, go or move into the bucket meanwhile may be
+// missed, or come twice.
 func (s *Store) Each(f func(h wire.Hash, size int64) error) error {
 	if s.closed.Load() {
 		return ErrClosed
@@ -21,7 +23,16 @@ func (s *Store) Each(f func(h wire.Hash, size int64) error) error {
 	for i := 0; i < 256 && err == nil; i++ {
 		err = s.eachFile(byte(i), f)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return s.db.Prefix(placePrefix).Scan([]byte{byte(pack.Blob)}, []byte{byte(pack.Blob) + 1}, func(k, v []byte) error {
+		places, err := decodePlaces(v)
+		if err != nil || len(k) != 1+len(wire.Hash{}) {
+			return errors.Join(err, ErrCorrupt)
+		}
+		return f(wire.Hash(k[1:]), lengthOf(places))
+	})
 }
 
 func (s *Store) eachFile(first byte, f func(wire.Hash, int64) error) error {
@@ -53,6 +64,9 @@ func (s *Store) Verify(h wire.Hash) (size int64, err error) {
 		return int64(len(b)), err
 	}
 	f, size, err := s.openFile(h)
+	if errors.Is(err, ErrNotFound) {
+		return s.verifyCold(h)
+	}
 	if err != nil {
 		return 0, err
 	}

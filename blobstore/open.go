@@ -46,6 +46,9 @@ func (s *Store) Close() error {
 	if s.closed.Swap(true) {
 		return ErrClosed
 	}
+	if s.cold != nil {
+		return errors.Join(s.cold.bucket.Close(), s.lock.Close())
+	}
 	return s.lock.Close()
 }
 

@@ -28,6 +28,12 @@ func (s *Store) Size(h wire.Hash) (int64, error) {
 		return int64(len(b)), nil
 	}
 	f, size, err := s.openFile(h)
+	if errors.Is(err, ErrNotFound) {
+		if size, err = s.coldSize(blobName(h)); err != nil {
+			err = fmt.Errorf("blob %v: %w", h, err)
+		}
+		return size, err
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -53,6 +59,13 @@ func (s *Store) Part(h wire.Hash, at int64, limit int) ([]byte, error) {
 		return b[at:to], nil
 	}
 	f, _, err := s.openFile(h)
+	if errors.Is(err, ErrNotFound) {
+		if b, err := s.readCold(blobName(h), at, to); err == nil {
+			return b, nil
+		} else {
+			return nil, fmt.Errorf("blob %v: part at %d: %w", h, at, err)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

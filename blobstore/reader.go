@@ -11,7 +11,7 @@ import (
 )
 
 // Reader streams a blob. Every byte that it gives was checked: a large blob is hashed once before the first byte, and its chunks again as
-// they are read, so that it needs 32 bytes of memory per 64 KiB.
+// they are read, so that it needs 32 bytes of memory per 64 KiB. What is in a bucket was compared when it was packed, and opens only as it was then.
 func (s *Store) Reader(h wire.Hash) (io.ReadCloser, error) {
 	b, err := s.Get(h, wholeSize)
 	if err == nil {
@@ -21,6 +21,13 @@ func (s *Store) Reader(h wire.Hash) (io.ReadCloser, error) {
 		return nil, err
 	}
 	f, _, err := s.openFile(h)
+	if errors.Is(err, ErrNotFound) {
+		r, err := s.openCold(h)
+		if err != nil {
+			return nil, err
+		}
+		return io.NopCloser(io.NewSectionReader(r, 0, r.size)), nil
+	}
 	if err != nil {
 		return nil, err
 	}

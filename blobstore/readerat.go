@@ -26,6 +26,13 @@ func (s *Store) ReaderAt(h wire.Hash) (*ReaderAt, error) {
 		return nil, err
 	}
 	f, size, err := s.openFile(h)
+	if errors.Is(err, ErrNotFound) {
+		r, err := s.openCold(h)
+		if err != nil {
+			return nil, err
+		}
+		return &ReaderAt{r, r.size, func() error { return nil }}, nil
+	}
 	if err != nil {
 		return nil, err
 	}

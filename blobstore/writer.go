@@ -75,6 +75,14 @@ func (w *Writer) Commit() (wire.Hash, int64, error) {
 	if err == nil && w.s.closed.Load() {
 		err = ErrClosed
 	}
+	w.s.moving.RLock()
+	defer w.s.moving.RUnlock()
+	if err == nil {
+		var gone bool
+		if gone, err = w.s.destroyed(blobName(h)); gone {
+			err = ErrDestroyed
+		}
+	}
 	if err == nil && w.f == nil && w.size <= Small {
 		err = w.s.putSmall(h, w.buf)
 	} else if err == nil {
@@ -115,7 +123,11 @@ func (s *Store) putSmall(h wire.Hash, b []byte) error {
 	if err != nil || old != nil && bytes.Equal(old, b) {
 		return err
 	}
-	return s.blobs.Write([]kv.Change{{Key: h[:], Value: append([]byte{}, b...)}})
+	batch := []kv.Change{{Key: hotKey(blobName(h)), Value: append([]byte{}, b...)}}
+	if err = s.db.Write(batch); err == nil {
+		s.grown(batch)
+	}
+	return err
 }
 
 func (w *Writer) commitFile(h wire.Hash) error {
@@ -132,6 +144,7 @@ func (w *Writer) commitFile(h wire.Hash) error {
 	}
 	// A crash before the link leaves a file in tmp, which the next Open removes. One after it leaves the object, though not surely in the
 	// directory: that is why the directory is synced also when the object was there.
+	w.s.grew(w.size)
 	path := w.s.path(h)
 	err = w.s.fs.Link(w.name, path)
 	if errors.Is(err, fs.ErrExist) {

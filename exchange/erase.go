@@ -13,6 +13,16 @@ import (
 // Erase blocks records of a section for ever: from then on no member releases their keys to anybody. It returns the block in which that is
 // final. Entries that are no records are refused, and then nothing is blocked. Blocking again does nothing.
 func (p *Patient) Erase(ctx context.Context, s section.Section, entries ...uint64) (block uint64, err error) {
+	return p.erase(ctx, s, entries, func(r []consent.Range) op.Statement { return op.NewBlock(r...) })
+}
+
+// Destroy is Erase, and has every member delete locks, header and ciphertext, from its disk and its bucket. What stays on the ledger of a record is a commitment with a
+// salt that is nowhere any more.
+func (p *Patient) Destroy(ctx context.Context, s section.Section, entries ...uint64) (block uint64, err error) {
+	return p.erase(ctx, s, entries, func(r []consent.Range) op.Statement { return op.NewDestroy(r...) })
+}
+
+func (p *Patient) erase(ctx context.Context, s section.Section, entries []uint64, says func([]consent.Range) op.Statement) (block uint64, err error) {
 	var ranges []consent.Range
 	for _, n := range entries {
 		if last := len(ranges) - 1; last >= 0 && n < ranges[last].To {
@@ -23,7 +33,7 @@ func (p *Patient) Erase(ctx context.Context, s section.Section, entries ...uint6
 	if len(ranges) == 0 {
 		return 0, fmt.Errorf("%w: no entries to be erased", ErrInvalid)
 	}
-	ops := []*op.Operation{op.Sign(p.network, p.keys.Owner(s), p.keys.Log(s), expiry(), op.NewBlock(ranges...))}
+	ops := []*op.Operation{op.Sign(p.network, p.keys.Owner(s), p.keys.Log(s), expiry(), says(ranges))}
 	results, err := submitAll(ctx, p.home, ops...)
 	if err != nil {
 		return 0, fmt.Errorf("erasing in %v: %w", s, err)

@@ -3,9 +3,11 @@ package exchange
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"time"
 
+	"vitalog/blobstore"
 	"vitalog/ledger"
 	"vitalog/op"
 	"vitalog/wire"
@@ -94,9 +96,15 @@ func (m *Member) follow(ctx context.Context) error {
 		}
 		var batch []ledger.Change
 		var mail []*op.Entry
+		var destroyed []blobstore.Destroyed
 		for h := from + 1; h <= to; h++ {
 			err := m.node.Ledger().BlockEntries(h, func(e *op.Entry) error {
 				batch = append(batch, m.needs(e)...)
+				gone, err := m.toDestroy(e)
+				if err != nil {
+					return err
+				}
+				destroyed = append(destroyed, gone...)
 				forUs, err := m.isMail(e)
 				if forUs {
 					mail = append(mail, e)
@@ -106,6 +114,13 @@ func (m *Member) follow(ctx context.Context) error {
 			if err != nil {
 				return fmt.Errorf("block %d: %w", h, err)
 			}
+		}
+		// Before it counts as followed: after a crash it is done again.
+		if err := m.destroy(destroyed); err != nil {
+			return err
+		}
+		for _, d := range destroyed {
+			batch = append(batch, ledger.Change{Key: blobKey(d.Hash)}, ledger.Change{Key: placeKey(d.Log, d.ID)})
 		}
 		late, err := m.acceptAll(ctx, mail)
 		if err != nil {
@@ -127,6 +142,31 @@ func (m *Member) follow(ctx context.Context) error {
 			ring(m.lacking)
 		}
 	}
+}
+
+// toDestroy lists what a member must delete because of an entry.
+func (m *Member) toDestroy(e *op.Entry) (out []blobstore.Destroyed, err error) {
+	d, ok := e.Says.(*op.Destroy)
+	if !ok {
+		return nil, nil
+	}
+	for _, r := range d.Ranges {
+		err = errors.Join(err, m.node.Ledger().Entries(e.Log, r.From, r.To, func(e *op.Entry) error {
+			if rec, ok := recorded(e); ok {
+				out = append(out, blobstore.Destroyed{Record: blobstore.Record{Log: e.Log, ID: rec.ID}, Hash: rec.Blob})
+			}
+			return nil
+		}))
+	}
+	return out, err
+}
+
+func (m *Member) destroy(gone []blobstore.Destroyed) error {
+	if len(gone) == 0 {
+		return nil
+	}
+	m.log.Info("records are destroyed", "records", len(gone))
+	return m.store.Destroy(gone)
 }
 
 // needs lists what a validator must hold because of an entry.

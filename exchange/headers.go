@@ -26,6 +26,10 @@ func (m *Member) fetchHeaders(ctx context.Context, entries []*op.Entry) (missing
 		if err == nil {
 			continue
 		}
+		if errors.Is(err, blobstore.ErrAway) {
+			absent = append(absent, e)
+			continue
+		}
 		lost, block, lostErr := m.lost(e, headerKey(e))
 		if lostErr != nil {
 			return entries, lostErr

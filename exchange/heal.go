@@ -221,3 +221,20 @@ func (m *Member) fetchCiphertexts(ctx context.Context, records []*op.Entry) (mis
 	}
 	return missing, err
 }
+
+// Lost has fetched, soon and from whoever has it, what this member had and has no more: its bucket lost it. It is for blobstore.Store.Attach.
+func (m *Member) Lost(blobs []wire.Hash, headers []blobstore.Record) error {
+	m.log.Warn("the bucket lost what was in it: it is fetched from other members", "blobs", len(blobs), "headers", len(headers))
+	changes := make([]ledger.Change, 0, len(blobs)+len(headers))
+	for _, h := range blobs {
+		changes = append(changes, ledger.Change{Key: blobKey(h), Value: []byte{}})
+	}
+	for _, r := range headers {
+		changes = append(changes, ledger.Change{Key: placeKey(r.Log, r.ID), Value: []byte{}})
+	}
+	if err := m.index.db.Write(changes); err != nil {
+		return err
+	}
+	ring(m.lacking)
+	return nil
+}

@@ -15,6 +15,7 @@ import (
 	"vitalog/op"
 	"vitalog/peer"
 	"vitalog/release"
+	"vitalog/wire"
 )
 
 // opening is the records of one allowed access on their way.
@@ -64,6 +65,7 @@ const gatherSize = 22
 
 // gather has ciphertext and headers of the records in the own store, as far as anybody has them.
 func (m *Member) gather(ctx context.Context, records []*op.Entry) {
+	m.warm(ctx, records)
 	small := slices.DeleteFunc(slices.Clone(records), func(e *op.Entry) bool { return e.Says.(*op.Recorded).Size > gatherSize })
 	if missing, err := m.fetchCiphertexts(ctx, small); len(missing) > 0 && err != nil {
 		m.log.Warn("fetching ciphertext", "missing", len(missing), "err", err)
@@ -71,6 +73,19 @@ func (m *Member) gather(ctx context.Context, records []*op.Entry) {
 	if missing, err := m.fetchHeaders(ctx, records); len(missing) > 0 && err != nil {
 		m.log.Warn("fetching headers", "missing", len(missing), "err", err)
 	}
+}
+
+// warm has what lies together in this member's bucket read together.
+func (m *Member) warm(ctx context.Context, records []*op.Entry) {
+	if len(records) < 2 {
+		return
+	}
+	ids, blobs := make([]key.Record, len(records)), make([]wire.Hash, len(records))
+	for i, e := range records {
+		r := e.Says.(*op.Recorded)
+		ids[i], blobs[i] = r.ID, r.Blob
+	}
+	m.store.Warm(ctx, records[0].Log, ids, blobs)
 }
 
 // otherHeaders replaces, in o, headers of entries by those of another member that differ. It returns the entries for which there was one.

@@ -2,9 +2,11 @@ package exchange
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"sync/atomic"
 
+	"vitalog/blobstore"
 	"vitalog/op"
 	"vitalog/wire"
 
@@ -108,6 +110,9 @@ func (m *Member) inspect(x *item) {
 
 // judge tells damage from what is still on its way and from what this member need not hold.
 func (m *Member) judge(x *item) (d *Damage, pending bool, err error) {
+	if errors.Is(x.err, blobstore.ErrAway) {
+		return nil, true, nil
+	}
 	if stateOf(x.err) == Missing {
 		lost, _, err := m.lost(x.e, x.lackKey())
 		if err != nil || !m.genesis.Members[m.number].Validator {

@@ -54,6 +54,7 @@ type Ring struct {
 	local    [32]byte
 	names    [32]byte
 	author   [32]byte
+	storage  [32]byte
 	tickets  *rsa.PrivateKey // nil in a patient's ring
 }
 
@@ -126,7 +127,7 @@ func open(path string, l *lock, s *secrets) (*Ring, error) {
 		tls:      key.NewSigning(derive("tls")),
 		tokens:   key.NewSigning(derive("tokens")),
 		exchange: key.NewDecapsulating(derive("exchange")),
-		local:    derive("local"), names: derive("names"), author: derive("author"),
+		local:    derive("local"), names: derive("names"), author: derive("author"), storage: derive("storage"),
 	}
 	if len(s.tickets) > 0 {
 		k, err := x509.ParsePKCS8PrivateKey(s.tickets)

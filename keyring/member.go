@@ -15,6 +15,7 @@ import (
 
 	"vitalog/key"
 	"vitalog/op"
+	"vitalog/pack"
 	"vitalog/ticket"
 	"vitalog/wire"
 )
@@ -45,6 +46,9 @@ func (r *Ring) Node() key.Signer { return r.node }
 
 // Tokens signs what the member's gateway issues to its own clients.
 func (r *Ring) Tokens() key.Signer { return r.tokens }
+
+// Storage seals and opens the packs that the member keeps in a cloud.
+func (r *Ring) Storage() *pack.Key { return pack.NewKey(r.storage) }
 
 // Exchange opens what others seal to the member: grant messages, release requests.
 func (r *Ring) Exchange() key.Opener { return r.exchange }

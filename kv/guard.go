@@ -74,8 +74,11 @@ func (g *guardedFS) OpenDir(name string) (vfs.File, error) {
 	return g.file(f, name), nil
 }
 
-// ReuseForWrite never reuses: an old log in place of a new one saves little, and a file is then either on the disk or in memory.
-func (g *guardedFS) ReuseForWrite(_, name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+// ReuseForWrite removes the old file and never reuses it: that would save little, a file is either on the disk or in memory, and nothing of what was in the old one stays.
+func (g *guardedFS) ReuseForWrite(old, name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	if err := g.Remove(old); err != nil {
+		return nil, err
+	}
 	return g.Create(name, c)
 }
 

@@ -13,6 +13,7 @@ package kv
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -197,6 +198,23 @@ func (d *DB) write(batch []Change, how *pebble.WriteOptions) error {
 		return fmt.Errorf("writing to the store: %w", err)
 	}
 	return d.Failed() // the disk may have failed under this very write
+}
+
+// Purge takes what was deleted or replaced before out of the store's files, in the range of keys that d is. It takes as long as writing all of them anew.
+func (d *DB) Purge(ctx context.Context) error {
+	if err := d.enter(); err != nil {
+		return err
+	}
+	defer d.leave()
+	err := d.pebble.Compact(ctx, d.full(nil), after(d.prefix), true)
+	// The engine keeps as many old logs as it has tables in memory, and one more, before it takes the oldest for a new one, which deletes it.
+	for i := 0; i <= memTables+1 && err == nil; i++ {
+		err = d.pebble.Flush()
+	}
+	if err != nil {
+		return fmt.Errorf("purging the store: %w", err)
+	}
+	return d.Failed()
 }
 
 // Failed is nil while the disk takes writes, and from its first failure on the error. Only opening the store anew mends it.

@@ -1,9 +1,11 @@
 package kv_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -282,4 +284,54 @@ func change(k, v string) []kv.Change { return []kv.Change{{Key: []byte(k), Value
 
 func pair(i int) []kv.Change {
 	return append(change(fmt.Sprint("a", i), fmt.Sprint(i)), change(fmt.Sprint("b", i), fmt.Sprint(i))...)
+}
+
+func TestWhatIsDeletedAndPurgedIsInNoFile(t *testing.T) {
+	dir := t.TempDir()
+	db, err := kv.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	secret := bytes.Repeat([]byte("a secret"), 50)
+	part := db.Prefix("part/")
+	if err := part.Write([]kv.Change{{Key: []byte("k"), Value: secret}, {Key: []byte("stays"), Value: []byte("here")}}); err != nil {
+		t.Fatal(err)
+	}
+	holding := func() (n, logs int) {
+		files, err := filepath.Glob(filepath.Join(dir, "*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			b, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if bytes.Contains(b, secret[:24]) {
+				n++
+			}
+			if filepath.Ext(f) == ".log" {
+				logs++
+			}
+		}
+		return n, logs
+	}
+	if n, _ := holding(); n == 0 {
+		t.Fatal("the search doesn't find what is there")
+	}
+	for range 3 { // as often as one likes: old logs don't pile up
+		if err := part.Write([]kv.Change{{Key: []byte("k")}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := part.Purge(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, logs := holding(); n > 0 || logs > 7 {
+		t.Errorf("%d files still have it, and there are %d logs", n, logs)
+	}
+	if v, err := part.Get([]byte("stays")); err != nil || string(v) != "here" {
+		t.Errorf("got %q, %v", v, err)
+	}
 }

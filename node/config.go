@@ -65,6 +65,8 @@ type Config struct {
 	SignInFHIRUser   string            `toml:"sign_in_fhir_user"`
 	SignInRoles      map[string]string `toml:"sign_in_roles"`
 
+	Bucket string `toml:"bucket"`
+
 	LogLevel    string `toml:"log_level"`
 	DiskReserve int    `toml:"disk_reserve"` // MiB
 
@@ -137,6 +139,11 @@ sign_in_name = {{printf "%q" .SignInName}}
 sign_in_role = {{printf "%q" .SignInRole}}
 sign_in_fhir_user = {{printf "%q" .SignInFHIRUser}}
 sign_in_roles = { {{- range $i, $n := .SignInRoleNames}}{{if $i}},{{end}} {{printf "%q = %q" $n (index $.SignInRoles $n)}}{{end}} }
+
+# Where ciphertext lies for good: a bucket of this member's own, at a cloud or in a directory: "s3://hospital-vitalog?region=eu-central-1",
+# "azblob://vitalog", "gs://hospital-vitalog", "file:///srv/vitalog/bucket". What is fresh is packed into it, sealed, every ten minutes or 8 MiB. Credentials
+# come from the platform's usual places and never stand here. Empty: everything stays in data/. A bucket that has something is not to be taken away.
+bucket = {{printf "%q" .Bucket}}
 
 # debug, info, warn or error. Logs are JSON lines on standard error, without names, keys or health data.
 log_level = {{printf "%q" .LogLevel}}

@@ -156,6 +156,10 @@ func (n *Node) control() http.Handler {
 		})
 	}
 	handle("GET status", func(context.Context, *http.Request) (any, error) { return n.Status() })
+	handle("GET storage", func(ctx context.Context, r *http.Request) (any, error) {
+		return n.Storage(ctx, r.URL.Query().Get("check") == "true")
+	})
+	route("POST storage", n.work)
 	route("POST verify", n.verify)
 	route("POST index", n.reindex)
 	handle("POST card", func(_ context.Context, r *http.Request) (any, error) {

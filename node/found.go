@@ -28,6 +28,7 @@ type Founder struct {
 	Validator  bool
 	HL7        bool   // listens for HL7 v2 messages
 	Host       string // of its addresses; empty: localhost
+	Bucket     string // URL of its bucket; empty: none
 	Passphrase []byte // of its keyring; nil: one is drawn and kept in a file beside it, mode 0600
 }
 
@@ -49,7 +50,7 @@ func Found(name string, params op.Params, founders []Founder) ([]*keyring.Ring, 
 		if err := os.MkdirAll(f.Dir, 0o700); err != nil {
 			return nil, err
 		}
-		c := &Config{Format: Format, Name: f.Name, LogLevel: "info"}
+		c := &Config{Format: Format, Name: f.Name, LogLevel: "info", Bucket: f.Bucket}
 		configs[i] = c
 		passphrase := f.Passphrase
 		if passphrase == nil {

@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"vitalog/blobstore"
+	"vitalog/cloud"
 	"vitalog/consensus"
 	"vitalog/directory"
 	"vitalog/exchange"
@@ -67,6 +68,9 @@ type Node struct {
 
 	app *web.App // of patients
 
+	bucket *cloud.Bucket // nil: none
+	since  time.Time     // the start
+
 	db      *kv.DB
 	peers   *peer.Client
 	inside  *peer.Server
@@ -97,6 +101,10 @@ type Options struct {
 	// are for disks that fill up and fail.
 	Open func(data string) (*kv.DB, *blobstore.Store, error)
 	Free func(data string) (uint64, error)
+	// Cloud opens the bucket at a URL. nil: this program reaches no clouds.
+	Cloud func(ctx context.Context, url string) (*cloud.Bucket, error)
+	// Schedule of the bucket; zero values are the defaults.
+	Schedule blobstore.Schedule
 }
 
 // Start starts the member in dir. It returns when the member serves; the network's key may still be in the making: see Ready.
@@ -117,7 +125,7 @@ func Start(ctx context.Context, dir string, passphrase []byte, o Options) (*Node
 	}
 	o.complete()
 	data := filepath.Join(dir, dataDir)
-	n := &Node{Config: config, Genesis: g, Ring: ring, Number: -1, log: o.Log, data: data, down: make(chan struct{}),
+	n := &Node{Config: config, Genesis: g, Ring: ring, Number: -1, log: o.Log, since: time.Now(), data: data, down: make(chan struct{}),
 		free: func() (uint64, error) { return o.Free(data) }}
 	for i := range g.Members {
 		if g.Members[i].Sign == ring.Member().Public() {
@@ -147,11 +155,11 @@ func (n *Node) open(ctx context.Context, dir string, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	return n.serve(dir)
+	return n.serve(ctx, dir, o)
 }
 
 // serve starts everything that answers, and the tasks that follow the ledger.
-func (n *Node) serve(dir string) error {
+func (n *Node) serve(ctx context.Context, dir string, o Options) error {
 	cert, err := n.Ring.Certificate()
 	if err != nil {
 		return err
@@ -166,6 +174,9 @@ func (n *Node) serve(dir string) error {
 		Index: n.db.Prefix("member/"), Peers: n.peers, Release: holder.Near(n.peers), Log: n.log,
 		OpenBytes: n.Config.OpenMiB << 20, OpenIdle: n.Config.OpenIdle, Across: n.Config.SearchAcross, Panel: n.db.Prefix("panel/")})
 	if err != nil {
+		return err
+	}
+	if err := n.attach(ctx, o); err != nil {
 		return err
 	}
 	if n.Directory, err = directory.Open(n.db, n.Genesis, n.Number, n.Ring.Member()); err != nil {
@@ -186,8 +197,8 @@ func (n *Node) serve(dir string) error {
 	if n.inside, err = peer.Listen(n.Genesis, cert, l, routes); err != nil {
 		return errors.Join(err, l.Close())
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	n.stop = stop
+	ctx, n.stop = context.WithCancel(context.Background())
+	n.task(ctx, "store", func(ctx context.Context) error { return n.Store.Keep(ctx, o.Schedule, n.log) })
 	n.task(ctx, "release", holder.Run)
 	n.task(ctx, "follow", n.Member.Run)
 	n.task(ctx, "directory", n.syncDirectory)

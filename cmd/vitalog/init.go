@@ -15,7 +15,7 @@ import (
 var kinds = []op.MemberKind{op.Provider, op.Pharmacy, op.Lab, op.Insurer, op.Research, op.Registry}
 
 func (p *program) initCommand() *cobra.Command {
-	var name, kind, host string
+	var name, kind, host, bucket string
 	c := &cobra.Command{
 		Use:   "init",
 		Short: "Found a network of one member",
@@ -27,6 +27,7 @@ The keyring is sealed with a passphrase. Whoever loses it loses the member's key
 	c.Flags().StringVar(&name, "name", "", "name of the organisation; public")
 	c.Flags().StringVar(&kind, "kind", "provider", "provider, pharmacy, lab, insurer, research or registry")
 	c.Flags().StringVar(&host, "host", "", "host name of its addresses (default localhost)")
+	c.Flags().StringVar(&bucket, "bucket", "", "where its ciphertext lies for good: s3://…, azblob://…, gs://… or file:///… (default: in the directory)")
 	p.passphraseFlags(c)
 	c.RunE = p.soon(func(_ context.Context, _ []string) error {
 		if name == "" {
@@ -43,7 +44,7 @@ The keyring is sealed with a passphrase. Whoever loses it loses the member's key
 		if err != nil {
 			return err
 		}
-		f := node.Founder{Dir: dir, Name: name, Kind: op.MemberKind(kind), Validator: true, Host: host, Passphrase: bytes.Clone(passphrase)}
+		f := node.Founder{Dir: dir, Name: name, Kind: op.MemberKind(kind), Validator: true, Host: host, Bucket: bucket, Passphrase: bytes.Clone(passphrase)}
 		if _, err := node.Found(name, op.DefaultParams, []node.Founder{f}); err != nil {
 			return err
 		}

@@ -18,6 +18,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"vitalog/cloud/drivers"
 )
 
 func main() { os.Exit(run(os.Args[1:])) }
@@ -26,6 +28,7 @@ func main() { os.Exit(run(os.Args[1:])) }
 func run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	drivers.Register()
 	p := &program{in: bufio.NewReader(os.Stdin), out: os.Stdout, talk: os.Stderr}
 	root := p.root()
 	root.SetArgs(args)

@@ -57,7 +57,7 @@ Exit codes: 0 ok · 1 failure · 2 usage · 3 refused · 4 not found or not shar
 	f.SortFlags = false
 	c.AddCommand(
 		p.demoCommand(), p.initCommand(), p.upCommand(), p.statusCommand(),
-		p.importCommand(), p.patientCommand(), p.recordCommand(), p.consentCommand(), p.auditCommand(), p.verifyCommand(), p.indexCommand(), p.receiptCommand(),
+		p.importCommand(), p.patientCommand(), p.recordCommand(), p.consentCommand(), p.auditCommand(), p.verifyCommand(), p.indexCommand(), p.storageCommand(), p.receiptCommand(),
 		p.keyCommand(), p.claimCommand(), p.portalCommand(), p.deviceCommand(), p.tokenCommand(), p.clientCommand(), p.memberCommand(), p.benchCommand(),
 		p.versionCommand(), p.completionCommand(),
 	)

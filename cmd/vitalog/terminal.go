@@ -153,7 +153,7 @@ func (p *program) confirm(yes bool, sentence string) error {
 func stamp(t time.Time) string { return t.Local().Format("2006-01-02 15:04") }
 
 // count says how many there are of what.
-func count[N int | uint64](n N, one string) string {
+func count[N int | int64 | uint64](n N, one string) string {
 	if n == 1 {
 		return "1 " + one
 	}

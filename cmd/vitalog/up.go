@@ -35,7 +35,7 @@ can do its work, standard output gets one line, "ready" and the address of its F
 		}
 		log := slog.New(slog.NewJSONHandler(p.talk, &slog.HandlerOptions{Level: level}))
 		serving()
-		return node.Keep(ctx, m.dir, passphrase, node.Options{Log: log}, func(n *node.Node) error {
+		return node.Keep(ctx, m.dir, passphrase, node.Options{Log: log, Cloud: openBucket}, func(n *node.Node) error {
 			err := n.WaitReady(ctx)
 			if err == nil {
 				p.print("ready %s/fhir", m.config.URL())

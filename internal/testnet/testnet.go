@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"vitalog/cloud"
 	"vitalog/node"
 	"vitalog/op"
 
@@ -37,7 +38,18 @@ func (n *Net) MemberDir(i int) string { return filepath.Join(n.Dir, fmt.Sprint("
 // Start founds a network of that many validators and observers, and waits until every member can do its work. It ends with the test.
 func Start(t testing.TB, validators, observers int) *Net {
 	t.Helper()
-	n, err := Found(t.TempDir(), validators, observers)
+	return start(t, validators, observers, func(int) string { return "" })
+}
+
+// StartInBuckets is Start for validators that keep their ciphertext in buckets, at the URLs that bucket tells.
+func StartInBuckets(t testing.TB, validators int, bucket func(member int) string) *Net {
+	t.Helper()
+	return start(t, validators, 0, bucket)
+}
+
+func start(t testing.TB, validators, observers int, bucket func(int) string) *Net {
+	t.Helper()
+	n, err := found(t.TempDir(), validators, observers, bucket)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,10 +63,14 @@ func Start(t testing.TB, validators, observers int) *Net {
 
 // Found is Start for a network that several tests share: its directory and its end are the caller's.
 func Found(dir string, validators, observers int) (*Net, error) {
+	return found(dir, validators, observers, func(int) string { return "" })
+}
+
+func found(dir string, validators, observers int, bucket func(int) string) (*Net, error) {
 	n := &Net{Dir: dir, Nodes: make([]*node.Node, validators+observers)}
 	var list []node.Founder
 	for i := range n.Nodes {
-		list = append(list, node.Founder{Dir: n.MemberDir(i), Name: fmt.Sprint("Member ", i), Kind: op.Provider, Validator: i < validators, Passphrase: []byte(passphrase)})
+		list = append(list, node.Founder{Dir: n.MemberDir(i), Name: fmt.Sprint("Member ", i), Kind: op.Provider, Validator: i < validators, Bucket: bucket(i), Passphrase: []byte(passphrase)})
 	}
 	rings, err := node.Found("test", op.DefaultParams, list)
 	if err != nil {
@@ -104,6 +120,11 @@ func (n *Net) Close() error {
 func (n *Net) start(i int, o node.Options) (err error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Cloud == nil {
+		o.Cloud = func(ctx context.Context, url string) (*cloud.Bucket, error) {
+			return cloud.Open(ctx, url, cloud.Options{})
+		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), startTime)
 	defer cancel()
