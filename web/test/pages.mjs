@@ -25,7 +25,7 @@ async function create(page) {
   const words = await page.locator(".words li").evaluateAll((all) => all.map((li) => li.lastChild.textContent));
   await page.getByText("I have them on paper").click();
   for (const label of await page.locator(".field label").allTextContents())
-    await page.getByLabel(label).fill(words[Number(label.match(/\d+/)[0]) - 1]);
+    await page.getByLabel(label, { exact: true }).fill(words[Number(label.match(/\d+/)[0]) - 1]);
   await page.keyboard.press("Enter");
   await page.getByText("Your record is ready").waitFor({ timeout: 60_000 });
 }
