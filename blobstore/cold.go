@@ -41,6 +41,7 @@ const (
 	piecePrefix = "u" // hash ‖ piece(16) ‖ of(16) → its place, while others of the blob are missing
 	packPrefix  = "k" // id(64) → what is noted of a pack
 	condemned   = "x" // hash → the object is to be deleted
+	lostPrefix  = "l" // kind(8) ‖ name → it is to be told that it is lost
 	gravePrefix = "t" // kind(8) ‖ name → it was destroyed
 	nextID      = "n" // the id of the next pack
 )
@@ -164,8 +165,8 @@ func hotKey(n pack.Name) []byte {
 
 func packKey(id uint64) []byte { return binary.BigEndian.AppendUint64([]byte(packPrefix), id) }
 
-// Attach lets the store keep what it has in a bucket, in packs that only k opens: Keep moves it there. It is called once, before all others, and Close closes the bucket too. lost is told what
-// a pack had that is gone or damaged, durably, before the store forgets that it had it; records have no header then.
+// Attach lets the store keep what it has in a bucket, in packs that only k opens: Keep moves it there. It is called once, before all others, and Close closes the
+// bucket too. lost is told what a pack had that is gone or damaged, after the store forgot it, and again after a crash; records have no header then.
 func (s *Store) Attach(b Bucket, k *pack.Key, lost func([]wire.Hash, []Record) error) error {
 	c := &cold{db: s.db, bucket: b, key: k, lost: lost, packs: map[uint64]*noted{}, told: told{full: make(chan struct{}, 1)}}
 	err := s.db.Prefix(packPrefix).Scan(nil, nil, func(id, v []byte) error {

@@ -83,6 +83,14 @@ func (s *Store) Expunge(ctx context.Context, before time.Time) error {
 // ErrDestroyed says that something was destroyed, and isn't taken again.
 var ErrDestroyed = errors.New("it was destroyed")
 
+// WasDestroyed tells whether a record was, by its header or by its ciphertext: either may be zero.
+func (s *Store) WasDestroyed(d Destroyed) (bool, error) {
+	if d.Hash != (wire.Hash{}) {
+		return s.destroyed(blobName(d.Hash))
+	}
+	return s.destroyed(headerName(d.Log, d.ID))
+}
+
 // destroyed tells whether something was.
 func (s *Store) destroyed(n pack.Name) (bool, error) {
 	b, err := s.db.Get(graveKey(n))

@@ -211,7 +211,7 @@ func (s *Store) scrubbed(n int64) {
 	t := &s.cold.told
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.Scrubbing += n; n == 0 {
+	if t.Scrubbing += n; n == 0 && t.Scrubbing > 0 {
 		t.Scrubbed = time.Now()
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"vitalog/kv"
 	"vitalog/pack"
 	"vitalog/wire"
 )
@@ -36,6 +37,9 @@ func (s *Store) Sweep(ctx context.Context) (found Swept, err error) {
 	}
 	c.packing.Lock()
 	defer c.packing.Unlock()
+	if err = s.tellLost(); err != nil {
+		return found, err
+	}
 	if found.Deleted, err = s.execute(ctx); err != nil {
 		return found, err
 	}
@@ -281,15 +285,14 @@ func (s *Store) adoptItem(x *change, id, number uint64, item *pack.Item) error {
 	return nil
 }
 
-// lose tells what packs had that are gone, and forgets it. The call comes first: after a crash it is told again.
+// lose forgets what packs had that are gone, and tells it.
 func (s *Store) lose(ctx context.Context, ids []uint64) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	gone := func(places []place) bool {
+	err := s.loseWhere(ctx, func(places []place) bool {
 		return slices.ContainsFunc(places, func(p place) bool { return slices.Contains(ids, p.pack) })
-	}
-	err := s.loseWhere(ctx, gone)
+	})
 	if err != nil {
 		return err
 	}
@@ -302,7 +305,7 @@ func (s *Store) lose(ctx context.Context, ids []uint64) error {
 	return x.write()
 }
 
-// loseWhere tells and forgets all that lies at some places.
+// loseWhere forgets all that lies at some places, and tells it.
 func (s *Store) loseWhere(ctx context.Context, gone func([]place) bool) error {
 	var names []pack.Name
 	flush := func() error {
@@ -330,7 +333,7 @@ func (s *Store) loseWhere(ctx context.Context, gone func([]place) bool) error {
 	if err != nil {
 		return err
 	}
-	return s.db.Prefix(piecePrefix).Scan(nil, nil, func(k, v []byte) error {
+	err = s.db.Prefix(piecePrefix).Scan(nil, nil, func(k, v []byte) error {
 		places, err := decodePlaces(v)
 		if err != nil || !gone(places) {
 			return err
@@ -340,27 +343,11 @@ func (s *Store) loseWhere(ctx context.Context, gone func([]place) bool) error {
 		x.delete(append([]byte(piecePrefix), k...))
 		return x.write()
 	})
+	return errors.Join(err, s.tellLost())
 }
 
-// forget tells that names are lost, then drops their places.
+// forget drops the places of what is lost, and in the same step notes that this is to be told.
 func (s *Store) forget(names []pack.Name, gone func([]place) bool) error {
-	if len(names) == 0 {
-		return nil
-	}
-	var blobs []wire.Hash
-	var headers []Record
-	for _, n := range names {
-		if n.Kind == pack.Blob {
-			blobs = append(blobs, n.Hash)
-		} else {
-			headers = append(headers, Record{Log: n.Log, ID: n.Record})
-		}
-	}
-	if s.cold.lost != nil {
-		if err := s.cold.lost(blobs, headers); err != nil {
-			return fmt.Errorf("telling what a pack had that is gone: %w", err)
-		}
-	}
 	s.moving.Lock()
 	defer s.moving.Unlock()
 	x := s.cold.change()
@@ -372,10 +359,48 @@ func (s *Store) forget(names []pack.Name, gone func([]place) bool) error {
 		if gone(places) {
 			x.bury(places, false)
 			x.delete(placeKey(n))
+			x.set(append([]byte(lostPrefix), placeKey(n)[len(placePrefix):]...), []byte{})
 		}
 	}
 	return x.write()
 }
+
+// tellLost tells what was forgotten. Only then, so that nobody who looks takes it for there; and what a crash kept from being told is told by the next listing.
+func (s *Store) tellLost() error {
+	for {
+		var blobs []wire.Hash
+		var headers []Record
+		var told []kv.Change
+		err := s.db.Prefix(lostPrefix).Scan(nil, nil, func(k, _ []byte) error {
+			n, err := nameOf(k)
+			if err != nil {
+				return err
+			}
+			if n.Kind == pack.Blob {
+				blobs = append(blobs, n.Hash)
+			} else {
+				headers = append(headers, Record{Log: n.Log, ID: n.Record})
+			}
+			if told = append(told, kv.Change{Key: append([]byte(lostPrefix), k...)}); len(told) == atOnce {
+				return errEnough
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, errEnough) || len(told) == 0 {
+			return err
+		}
+		if s.cold.lost != nil {
+			if err := s.cold.lost(blobs, headers); err != nil {
+				return fmt.Errorf("telling what a pack had that is gone: %w", err)
+			}
+		}
+		if err := s.db.Write(told); err != nil {
+			return err
+		}
+	}
+}
+
+var errEnough = errors.New("enough")
 
 // Scrub reads one pack, the one after the last that was read, and compares it with its name. It returns how many bytes it read, 0 when there is none or all were
 // read once more. What is damaged in a pack is told as lost; the rest of it is packed anew.

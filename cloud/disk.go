@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -226,7 +227,7 @@ func (d *disk) write(content []byte) (path string, err error) {
 	if err != nil {
 		return "", err
 	}
-	_, err = f.Write(content)
+	_, err = f.Write(bytes.Clone(content)) // the file system may alter what it writes
 	return path, d.end(path, f, err)
 }
 
@@ -422,14 +423,15 @@ func (d *disk) NewTypedWriter(ctx context.Context, key, contentType string, o *d
 }
 
 func (w *writing) Write(p []byte) (int, error) {
-	n, err := w.f.Write(p)
+	n, err := w.f.Write(bytes.Clone(p)) // as in write
 	w.err = errors.Join(w.err, err)
 	return n, err
 }
 
 // Upload writes without a buffer of its own between.
 func (w *writing) Upload(r io.Reader) error {
-	_, w.err = io.Copy(w.f, r)
+	// Not by WriterTo, which would hand over the caller's own bytes, and they are needed if this fails.
+	_, w.err = io.Copy(w.f, struct{ io.Reader }{r})
 	return w.err
 }
 

@@ -18,7 +18,7 @@ type Driver struct {
 	Parameters []string // of the URL, which has no others but prefix
 	Page       int      // objects that one request lists, at most
 
-	// Open makes no request. It is called anew after a refusal, to find new credentials.
+	// Open makes no request to the bucket. It is called anew after a refusal, to find new credentials.
 	Open func(ctx context.Context, u *url.URL, o Options) (*blob.Bucket, error)
 
 	// Kind tells what an error of the bucket means. It is Unknown for what is not the cloud's own, such as a broken connection.

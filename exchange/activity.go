@@ -24,6 +24,7 @@ type Activity struct {
 	Member  string        // name of the organisation behind the key
 	Device  string        // or of the patient's device: one that tried to read
 	Proxy   string        // or of the person who reads for the patient
+	Link    bool          // or of a health link: the detail's name is what somebody said of themselves
 	Detail  *grant.Detail // nil if nobody has it, or it doesn't open
 	Purpose string        // that the key was granted for
 	Records int
@@ -96,7 +97,7 @@ func (a *Activity) named(names map[key.Verifier]named, by key.Verifier, g *op.Ge
 	if !ok {
 		return
 	}
-	a.Device, a.Purpose = n.device, n.purpose
+	a.Device, a.Link, a.Purpose = n.device, n.link, n.purpose
 	if n.proxy != nil {
 		a.Proxy = n.proxy.Name
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"vitalog/key"
 	"vitalog/ledger"
@@ -13,8 +14,24 @@ import (
 
 // Anchor puts a hash into this member's log of anchors, unless it is the last one of its use there. The ledger has it when Anchor returns.
 func (m *Member) Anchor(ctx context.Context, use op.Use, hash wire.Hash) error {
+	var last wire.Hash
+	err := m.node.Ledger().Entries(op.AnchorLog(m.network, m.ring.Member().Public()), 0, math.MaxUint64, func(e *op.Entry) error {
+		if a, ok := e.Says.(*op.Anchor); ok && a.Use == use {
+			last = a.Hash
+		}
+		return nil
+	})
+	if err != nil || last == hash {
+		return err
+	}
+	return m.say(ctx, op.AnchorSalt(), &op.Anchor{Use: use, Hash: hash})
+}
+
+// say puts statements into the log that this member creates with salt, once there is something to say there. The ledger has all of them when say
+// returns nil.
+func (m *Member) say(ctx context.Context, salt [32]byte, bodies ...op.Body) error {
 	signer := m.ring.Member()
-	log := op.AnchorLog(m.network, signer.Public())
+	log := key.LogID(m.network, signer.Public(), salt)
 	head, err := m.node.Ledger().Head(log)
 	if err != nil {
 		return err
@@ -25,25 +42,18 @@ func (m *Member) Anchor(ctx context.Context, use op.Use, hash wire.Hash) error {
 		if err != nil {
 			return err
 		}
-		ops = append(ops, op.Sign(m.network, signer, log, expiry(), &op.Create{Salt: op.AnchorSalt(), Ticket: *t}))
-	} else {
-		var last wire.Hash
-		if err := m.node.Ledger().Entries(log, 0, head.Size, func(e *op.Entry) error {
-			if a, ok := e.Says.(*op.Anchor); ok && a.Use == use {
-				last = a.Hash
-			}
-			return nil
-		}); err != nil || last == hash {
-			return err
-		}
+		ops = append(ops, op.Sign(m.network, signer, log, expiry(), &op.Create{Salt: salt, Ticket: *t}))
 	}
-	results, err := m.node.Submit(ctx, append(ops, op.Sign(m.network, signer, log, expiry(), &op.Anchor{Use: use, Hash: hash}))...)
+	for _, b := range bodies {
+		ops = append(ops, op.Sign(m.network, signer, log, expiry(), b))
+	}
+	results, err := m.node.Submit(ctx, ops...)
 	if err != nil {
-		return fmt.Errorf("anchoring: %w", err)
+		return fmt.Errorf("saying %v: %w", bodies[0].Kind(), err)
 	}
 	for _, r := range results {
 		if r.Code != ledger.OK && r.Code != ledger.LogExists {
-			return fmt.Errorf("anchoring: %w", r.Err())
+			return fmt.Errorf("saying %v: %w", bodies[0].Kind(), r.Err())
 		}
 	}
 	return nil

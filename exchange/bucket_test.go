@@ -258,9 +258,7 @@ func TestADestroyedRecordIsInNoFileAndNoObjectOfAnyMemberAndStaysRefused(t *test
 			}
 		}
 		for i, n := range w.Nodes {
-			if missing, err := n.Member.Missing(); err != nil || missing > 0 {
-				t.Errorf("%s: member %d looks for %d, %v", when, i, missing, err)
-			}
+			eventually(t, ctx, fmt.Sprintf("%s, member %d looks for nothing", when, i), func() (bool, error) { n, err := n.Member.Missing(); return n == 0, err })
 		}
 	}
 	refused("destroyed")

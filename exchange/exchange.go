@@ -4,7 +4,7 @@
 // then released by the network, then opened. Open and OpenBinary are the only functions of a member that open an envelope, and their first
 // effect is to submit the access; that of OwnerLocks, which opens no content, is the same. It refuses to tell "not there" from "not shared".
 //
-//	Publish  ciphertext durable → operation committed → acknowledged
+//	Publish  ciphertext durable → operation committed → acknowledged; AwaitAvailable: → held by others, as they say on the ledger
 //	Open     access committed → k members release → ciphertext verified → opened
 //
 // An attachment goes the same ways as a stream, in bounded memory: PublishAttachment, OpenBinary.

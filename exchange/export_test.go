@@ -1,6 +1,11 @@
 package exchange
 
-import "context"
+import (
+	"context"
+
+	"vitalog/op"
+	"vitalog/wire"
+)
 
 // Halves is an Open that stands still between its steps, for tests of what happens there.
 type Halves struct {
@@ -39,4 +44,17 @@ func (h *Halves) Finish(ctx context.Context) (*Opened, error) {
 		h.r.lease.end()
 	}
 	return out, err
+}
+
+// TellStored looks so often what there is to say of what is stored here, and says it, as Run does at the same time.
+func (m *Member) TellStored(ctx context.Context, looks int) (err error) {
+	for ; err == nil && looks > 0; looks-- {
+		err = m.claim(ctx)
+	}
+	return err
+}
+
+// Receipts are those that say what changed.
+func Receipts(said, upto uint64, missing, back []wire.Hash) ([]op.Body, bool) {
+	return receipts(said, upto, missing, back)
 }

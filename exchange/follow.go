@@ -2,7 +2,6 @@ package exchange
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -18,12 +17,14 @@ import (
 // followAtOnce is how many blocks are followed before the next are looked at.
 const followAtOnce = 256
 
+const atFollowed = 'z' // → the height up to which follow has done its work
+
 // mailTime is how long following waits for the messages that a batch of blocks leaves for this member. What is late is accepted later.
 const mailTime = 2 * time.Second
 
 // Run follows the ledger until ctx ends: it opens what is left in this member's mailbox, and a validator fetches every ciphertext,
 // header, detail and message that the entries name. Fetching never holds up following: a message that nobody has must not hide a grant.
-// Meanwhile it puts further uses of open charts on the ledger, and drops what was ended of them; when it returns no chart is open.
+// A validator says on the ledger what it holds. Meanwhile it puts further uses of open charts on the ledger, and drops what was ended of them; when it returns no chart is open.
 //
 // Crash points: what is missing is written down with the height in one step, so that nothing is forgotten; fetching twice does no harm.
 func (m *Member) Run(ctx context.Context) error {
@@ -41,6 +42,7 @@ func (m *Member) Run(ctx context.Context) error {
 	g.Go(func() error { return m.keepSending(ctx) })
 	g.Go(func() error { return m.keepClosing(ctx) })
 	g.Go(func() error { return m.keepIndexing(ctx) })
+	g.Go(func() error { return m.keepClaiming(ctx) })
 	return g.Wait()
 }
 
@@ -97,9 +99,13 @@ func (m *Member) follow(ctx context.Context) error {
 		var batch []ledger.Change
 		var mail []*op.Entry
 		var destroyed []blobstore.Destroyed
+		newest := uint64(0) // block with a record
 		for h := from + 1; h <= to; h++ {
 			err := m.node.Ledger().BlockEntries(h, func(e *op.Entry) error {
 				batch = append(batch, m.needs(e)...)
+				if _, ok := recorded(e); ok {
+					newest = h
+				}
 				gone, err := m.toDestroy(e)
 				if err != nil {
 					return err
@@ -129,12 +135,15 @@ func (m *Member) follow(ctx context.Context) error {
 		for _, e := range late {
 			batch = append(batch, ledger.Change{Key: mailKey(e), Value: []byte{}})
 		}
-		batch = append(batch, ledger.Change{Key: []byte("z"), Value: binary.BigEndian.AppendUint64(nil, to)})
+		if newest > 0 {
+			batch = append(batch, ledger.Change{Key: []byte{atRecorded}, Value: wire.U64(newest)})
+		}
+		batch = append(batch, ledger.Change{Key: []byte{atFollowed}, Value: wire.U64(to)})
 		if err := m.index.db.Write(batch); err != nil {
 			return err
 		}
 		m.mu.Lock()
-		m.height = to
+		m.height, m.recorded = to, max(m.recorded, newest)
 		close(m.moved)
 		m.moved = make(chan struct{})
 		m.mu.Unlock()

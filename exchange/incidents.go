@@ -124,6 +124,14 @@ func (s *incidents) open() []Incident {
 	return out
 }
 
+// healed tells whether the newest incident about a blob is.
+func (s *incidents) healed(h wire.Hash) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x := s.last[string(h[:])]
+	return x != nil && x.Healed != nil
+}
+
 // Incidents are what this member found damaged in its own stores.
 type Incidents struct {
 	Ever     uint64     `json:"ever"`     // how many there were

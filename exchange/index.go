@@ -253,9 +253,9 @@ func (x *index) byIdentifier(id string) (chart string, ok bool, err error) {
 	return chart, ok, err
 }
 
-// followed is the height up to which follow has done its work.
-func (x *index) followed() (uint64, error) {
-	b, err := x.db.Get([]byte("z"))
+// number is a number that is written down under a key of one byte; 0 if it isn't.
+func (x *index) number(k byte) (uint64, error) {
+	b, err := x.db.Get([]byte{k})
 	if err != nil || len(b) != 8 {
 		return 0, err
 	}

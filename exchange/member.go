@@ -60,12 +60,15 @@ type Member struct {
 	across *across
 	news   *news
 
+	claims claims
+
 	wake    chan struct{} // a block was committed
 	lacking chan struct{} // something to be fetched was written down
 
-	mu     sync.Mutex    // of height and moved
-	height uint64        // followed up to here
-	moved  chan struct{} // closed and replaced when height grows
+	mu       sync.Mutex    // of what follows
+	height   uint64        // followed up to here
+	recorded uint64        // the newest block up to there that has a record
+	moved    chan struct{} // closed and replaced when height grows
 }
 
 // New prepares the flows; Run keeps them going.
@@ -81,7 +84,13 @@ func New(c Config) (*Member, error) {
 		return nil, err
 	}
 	m.index.changed = func(chart string) { m.across.change(chart) }
-	if m.height, err = m.index.followed(); err != nil {
+	if m.height, err = m.index.number(atFollowed); err != nil {
+		return nil, err
+	}
+	if m.recorded, err = m.index.number(atRecorded); err != nil {
+		return nil, err
+	}
+	if m.claims.told, err = m.index.number(atClaimed); err != nil {
 		return nil, err
 	}
 	if m.incidents, err = openIncidents(c.Index); err != nil {

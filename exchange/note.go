@@ -24,6 +24,7 @@ type note struct {
 	Agreement     *agreement  `json:"agreement,omitempty"`
 	Answer        *answered   `json:"answer,omitempty"`
 	Claim         *claimNote  `json:"claim,omitempty"`
+	Link          *linkNote   `json:"link,omitempty"`
 	Records       []byte      `json:"records,omitempty"` // n × (record(32) R(32)): what opens those that were written in custody
 }
 
@@ -47,6 +48,11 @@ type proxy struct {
 	Name     string `json:"name"`
 	Purpose  string `json:"purpose"`
 	Exchange []byte `json:"exchange"`
+}
+
+// linkNote is what is read here of a health link that the patient's app made (spec/health-links.md).
+type linkNote struct {
+	Key key.Verifier `json:"key"`
 }
 
 type deviceKey struct {
@@ -113,6 +119,7 @@ type named struct {
 	purpose       string
 	label, device string
 	proxy         *proxy
+	link          bool // whoever has a health link
 }
 
 // names reads the notes about keys back: from the ledger and the stores, so that the 24 words are enough. A note that doesn't open leaves its
@@ -126,6 +133,9 @@ func (p *Patient) names(ctx context.Context) (out map[key.Verifier]named, unread
 				x.purpose = n.Proxy.Purpose
 			}
 			out[k.Key] = x
+		}
+		if n.Link != nil {
+			out[n.Link.Key] = named{member: -1, label: n.Label, link: true}
 		}
 		for _, raw := range n.Introductions {
 			i, err := grant.DecodeIntroduction(raw)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"vitalog/blobstore"
 	"vitalog/key"
 	"vitalog/ledger"
 	"vitalog/op"
@@ -141,9 +142,16 @@ func (l lack) later() []byte {
 }
 
 func (m *Member) pullBlobs(ctx context.Context, due []lack) (map[string]bool, error) {
-	hashes := make([]wire.Hash, len(due))
-	for i, l := range due {
-		hashes[i] = wire.Hash(l.key[1:])
+	var hashes []wire.Hash
+	for _, l := range due {
+		h := wire.Hash(l.key[1:])
+		gone, err := m.store.WasDestroyed(blobstore.Destroyed{Hash: h})
+		if err != nil {
+			return nil, err
+		}
+		if !gone {
+			hashes = append(hashes, h)
+		}
 	}
 	missing, _ := m.fetchBlobs(ctx, hashes) // who could not be asked is asked again
 	left := map[string]bool{}
@@ -160,7 +168,11 @@ func (m *Member) pullHeaders(ctx context.Context, due []lack) (map[string]bool, 
 		if err != nil {
 			return nil, err
 		}
-		if e != nil {
+		gone, err := m.store.WasDestroyed(blobstore.Destroyed{Record: blobstore.Record{Log: key.Log(l.key[1:33]), ID: key.Record(l.key[33:])}})
+		if err != nil {
+			return nil, err
+		}
+		if e != nil && !gone {
 			entries = append(entries, e)
 		}
 	}

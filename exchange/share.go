@@ -34,9 +34,10 @@ type Share struct {
 
 // Shared is one grant as the patient sees it.
 type Shared struct {
-	Member  int    // -1: a device of the patient's, or a person who reads for the patient
+	Member  int    // -1: a device of the patient's, a person who reads for the patient, or a health link
 	Device  string // the device's name
 	Proxy   string // the person's
+	Link    bool   // of a health link: whoever has it
 	Section section.Section
 	Purpose string
 	Label   string
@@ -233,7 +234,7 @@ func (p *Patient) sharingOf(ctx context.Context, s section.Section, names map[ke
 		if !known {
 			n.member = -1 // nobody's: not the first member's
 		}
-		x := Shared{Member: n.member, Device: n.device, Section: s, Purpose: n.purpose, Label: n.label, Log: log, Block: e[0].Block, Grant: g}
+		x := Shared{Member: n.member, Device: n.device, Link: n.link, Section: s, Purpose: n.purpose, Label: n.label, Log: log, Block: e[0].Block, Grant: g}
 		if n.proxy != nil {
 			x.Proxy, x.exchange = n.proxy.Name, n.proxy.Exchange
 		}

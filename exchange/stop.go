@@ -29,7 +29,7 @@ func (p *Patient) Stop(ctx context.Context, which func(Shared) bool) ([]Shared, 
 		}
 		ops = append(ops, op.Sign(p.network, p.keys.Owner(g.Section), g.Log, expiry(), &op.Revoke{Grant: g.Entry}))
 		out = append(out, g)
-		rotate[g.Section] = rotate[g.Section] || g.Rights&consent.Read != 0
+		rotate[g.Section] = rotate[g.Section] || g.Rights&consent.Read != 0 && !g.Link // who has a health link was given no seed
 	}
 	if len(ops) == 0 {
 		return nil, nil

@@ -114,6 +114,13 @@ func (m *Member) judge(x *item) (d *Damage, pending bool, err error) {
 		return nil, true, nil
 	}
 	if stateOf(x.err) == Missing {
+		d := blobstore.Destroyed{Hash: x.blob}
+		if rec, ok := x.e.Says.(*op.Recorded); ok {
+			d.Log, d.ID = x.e.Log, rec.ID
+		}
+		if gone, err := m.store.WasDestroyed(d); err != nil || gone {
+			return nil, false, err
+		}
 		lost, _, err := m.lost(x.e, x.lackKey())
 		if err != nil || !m.genesis.Members[m.number].Validator {
 			return nil, false, err

@@ -249,6 +249,29 @@ func FuzzLocks(f *testing.F) {
 	})
 }
 
+func FuzzLink(f *testing.F) {
+	w := newWorld()
+	l, to := w.link(), w.exchange[1]
+	k := l.Key().Public()
+	aad := cat(l.Network[:], l.Log[:], k[:])
+	sealed, err := l.Seal(to.Exchange())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(raw(f, to, "vitalog/v1/health-link", aad, sealed))
+	f.Fuzz(func(t *testing.T, plain []byte) {
+		got, err := grant.OpenLink(to, l.Network, l.Log, k, reseal(t, to, "vitalog/v1/health-link", aad, plain))
+		if err != nil {
+			return
+		}
+		again, err := got.Seal(to.Exchange())
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, raw(t, to, "vitalog/v1/health-link", aad, again), plain)
+	})
+}
+
 func FuzzGiven(f *testing.F) {
 	f.Add(grant.EncodeGiven([][]byte{[]byte("lock"), nil}), 2)
 	f.Fuzz(func(t *testing.T, b []byte, n int) {

@@ -86,6 +86,13 @@ func (w *world) use() grant.Use {
 	return grant.Use{Network: w.network, Log: w.labs.Log(w.network), Session: seed("session"), Grantee: w.grantee.Public()}
 }
 
+func (w *world) link() *grant.Link {
+	l := grant.NewLink(seed("link"), "402958")
+	l.Network, l.Log, l.ID = w.network, w.labs.Log(w.network), seed("token")
+	l.Owner, l.File, l.Size = *w.labs.Private.Exchange(), seed("file"), 1_200
+	return l
+}
+
 func (w *world) answer() *grant.Answer {
 	return &grant.Answer{
 		Request: grant.RequestID{1, 2, 3}, Granted: []grant.Given{{Section: section.Medications, Log: key.Log{7}}, {Section: section.Labs, Log: w.labs.Log(w.network), Entry: 12}},

@@ -12,6 +12,7 @@ package home
 
 import (
 	"vitalog/exchange"
+	"vitalog/grant"
 	"vitalog/key"
 	"vitalog/ledger"
 	"vitalog/op"
@@ -30,6 +31,7 @@ const (
 	maxPage    = 1024 // entries in one answer
 	maxRelease = 512 << 10
 	maxEntry   = 64 << 10
+	maxLink    = 40 + grant.MaxLinkFile
 )
 
 func encodeOperations(network key.Network, ops []*op.Operation) []byte {

@@ -89,6 +89,8 @@ func TestTheServiceStoresServesAndBoundsWhatStrangersPut(t *testing.T) {
 		}
 	}
 
+	t.Run("health links", func(t *testing.T) { keepsLinks(t, n) })
+
 	// More than a minute's bytes, even if a minute begins meanwhile.
 	large := make([]byte, 60<<20)
 	for i := range 10 {

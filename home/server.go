@@ -28,8 +28,8 @@ type Server struct {
 	closed chan struct{}
 }
 
-// NewServer offers home under Prefix.
-func NewServer(home exchange.Home, log *slog.Logger) *Server {
+// NewServer offers home, and to keep health links, under Prefix.
+func NewServer(home exchange.Home, links *Links, log *slog.Logger) *Server {
 	s := &Server{home: home, log: log, mux: http.NewServeMux(), tickets: budget{limit: ticketsPerMinute}, bytes: budget{limit: bytesPerMinute}, claims: budget{limit: claimsPerMinute}, room: make(chan struct{}, atOnce),
 		streams: make(chan struct{}, maxStreams), closed: make(chan struct{})}
 	network := home.Genesis().Network()
@@ -176,6 +176,9 @@ func NewServer(home exchange.Home, log *slog.Logger) *Server {
 		}
 		return home.Release(r.Context(), member, body[2:])
 	}))
+	newMailboxes().handle(s)
+	s.handle("put-link", maxLink, s.outward(links.putLink))
+	s.handle("link-base", 0, func(*http.Request, []byte) ([]byte, error) { return []byte(links.base), nil })
 	s.mux.HandleFunc("POST "+Prefix+"follow", s.follow)
 	return s
 }

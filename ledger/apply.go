@@ -59,6 +59,8 @@ func (s *stage) inLog(g *log, o *op.Operation) *Result {
 		return s.erase(g, o, b, b.Ranges)
 	case *op.Post:
 		return s.post(g, o, b)
+	case *op.Stored:
+		return s.stored(g, o, b)
 	case *op.Anchor:
 		return s.anchor(g, o, b)
 	}

@@ -34,7 +34,7 @@ func (l *Ledger) Execute(height, clock uint64, ops []*op.Operation) (results []R
 	for i, o := range ops {
 		results[i] = s.apply(o)
 	}
-	if s.finish(height); s.err != nil {
+	if s.finish(); s.err != nil {
 		return nil, wire.Hash{}, fmt.Errorf("ledger: block %d: %w", height, s.err)
 	}
 	l.staged = s

@@ -42,6 +42,7 @@ const (
 	TooManyErased Code = 29 // separate ranges of erased entries
 	NotMember     Code = 30 // only a member's key may
 	UnsoundKey    Code = 31 // no point of the curve, or one under which anybody can sign
+	OutOfLine     Code = 32 // not what follows the signer's last storage receipt
 )
 
 var codeText = [...]string{"ok", "malformed", "signature does not verify", "replayed", "expired", "expires too far ahead", "unknown log",
@@ -49,7 +50,7 @@ var codeText = [...]string{"ok", "malformed", "signature does not verify", "repl
 	"key was never granted anything here", "right not granted", "stale epoch", "not the newest network key", "no network key yet",
 	"record id was used before", "no such grant", "wider than its parent", "too many grants", "no such entry", "not the author",
 	"quota used up", "not a validator", "wrong phase of the ceremony", "bad contribution to the ceremony", "key already in use",
-	"new key does not agree", "too many separate erasures", "not a member", "unsound key"}
+	"new key does not agree", "too many separate erasures", "not a member", "unsound key", "not what follows the last storage receipt"}
 
 // String is a few plain words.
 func (c Code) String() string {

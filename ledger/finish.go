@@ -9,11 +9,10 @@ import (
 )
 
 // finish computes the state after the block and all that is to be written. Logs come in the order in which the block touched them.
-func (s *stage) finish(height uint64) {
+func (s *stage) finish() {
 	if s.err != nil {
 		return
 	}
-	s.height = height
 	for _, g := range s.touched {
 		if !g.dirty {
 			continue
@@ -46,15 +45,15 @@ func (s *stage) finish(height uint64) {
 		s.put(at(atCeremony), b)
 		s.ceremony.sum = ceremonySum(b)
 	}
-	s.changes = append(s.changes, s.windows.finish(height, s.clock)...)
+	s.changes = append(s.changes, s.windows.finish(s.height, s.clock)...)
 	if len(s.runs) > 0 {
 		for _, r := range s.runs {
-			s.put(at(atRun, r.log, r.first+r.count-1), at(atBlock, height)[1:])
+			s.put(at(atRun, r.log, r.first+r.count-1), at(atBlock, s.height)[1:])
 		}
-		s.put(at(atBlock, height), encodeRuns(s.runs))
+		s.put(at(atBlock, s.height), encodeRuns(s.runs))
 	}
 	s.state = op.State{Heads: s.heads.Root(), Count: s.count, Clock: s.clock, Keys: s.keySum, Rest: s.l.rest(s.ticketSum, s.ceremony.sum, s.windows.sum)}
-	s.put(at(atMeta), s.l.meta(height, s.state))
+	s.put(at(atMeta), s.l.meta(s.height, s.state))
 }
 
 func encodeRuns(runs []run) []byte {

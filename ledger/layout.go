@@ -23,6 +23,8 @@ import (
 //	t                           tickets accepted, for each member
 //	k gen                       network key
 //	c                           ceremony
+//	s member#                   height up to which the member says that it holds what blocks asked for
+//	x member# sha256            01: but not this
 //	w minute height             ids of operations that expire in that minute, in order
 const (
 	atMeta     = 'm'
@@ -39,6 +41,8 @@ const (
 	atTickets  = 't'
 	atKey      = 'k'
 	atCeremony = 'c'
+	atUpto     = 's'
+	atLacking  = 'x'
 	atWindow   = 'w'
 )
 

@@ -333,3 +333,94 @@ func TestReadersSeeWholeBlocksWhileOthersCommit(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestAStorageReceiptGoesOnFromTheLastOneOfItsValidator(t *testing.T) {
+	g := founders(4)
+	g.Members[3].Validator = false
+	w := newWorld(t, g)
+	chart := w.create("patient")
+	w.must(chart)
+	network := w.l.Network()
+	own := func(name string) key.Log { return op.StoredLog(network, actor(name).Public()) }
+	say := func(name string, upto uint64, missing, back []wire.Hash) *op.Operation {
+		return w.sign(name, own(name), &op.Stored{Upto: upto, Missing: missing, Back: back})
+	}
+	here := func(x ...wire.Hash) []wire.Hash { return x }
+	a, b := wire.Hash{1}, wire.Hash{2}
+	w.refuse(ledger.UnknownLog, say("member0", 1, nil, nil))
+	for i, name := range []string{"member0", "member1", "member3", "patient"} {
+		w.must(w.sign(name, own(name), &op.Create{Salt: op.StoredSalt(), Ticket: w.ticket(i%3, op.CreateSubject(own(name)))}))
+	}
+
+	// Foreign: another's log, a chart, and who is no validator.
+	says := &op.Stored{Upto: 1}
+	w.refuse(ledger.WrongLogID, w.sign("member1", own("member0"), says))
+	w.refuse(ledger.WrongLogID, w.sign("patient", chart.Log, says))
+	w.refuse(ledger.NotValidator, say("member3", 1, nil, nil))
+	w.refuse(ledger.NotValidator, say("patient", 1, nil, nil))
+
+	// Ahead, saying nothing, back.
+	w.refuse(ledger.OutOfLine, say("member0", w.l.Height()+1, nil, nil))
+	w.refuse(ledger.OutOfLine, say("member0", 0, nil, nil))
+	w.must(say("member0", 3, here(a), nil))
+	w.refuse(ledger.OutOfLine, say("member0", 3, nil, nil))
+	w.refuse(ledger.OutOfLine, say("member0", 2, nil, nil))
+	w.refuse(ledger.OutOfLine, say("member0", 2, here(b), nil))
+	w.refuse(ledger.OutOfLine, say("member0", 4, here(a), nil))
+	w.refuse(ledger.OutOfLine, say("member0", 4, nil, here(b)))
+
+	available := func(block uint64, blob wire.Hash, writer int, want bool) {
+		t.Helper()
+		if got, err := w.l.Available(block, blob, writer); err != nil || got != want {
+			t.Errorf("block %d, blob %v, written by %d: available %v, %v", block, blob, writer, got, err)
+		}
+	}
+	// Of three validators one may not even be silent: one other is enough.
+	available(3, b, 1, true)
+	available(3, b, 0, false) // its own word does not count
+	available(3, a, 1, false)
+	available(4, b, 1, false)
+	w.must(say("member0", 3, nil, here(a)))
+	available(3, a, 1, true)
+
+	// In one block each stands on the one before it.
+	results, _ := w.block(say("member0", 3, here(b), nil), say("member0", 3, here(b), nil), say("member0", 3, nil, here(b)), say("member0", 4, here(a), nil))
+	for i, want := range []ledger.Code{ledger.OK, ledger.OutOfLine, ledger.OK, ledger.OK} {
+		if results[i].Code != want {
+			t.Errorf("receipt %d of the block: %v, want %v", i, results[i].Code, want)
+		}
+	}
+	w.reopen()
+	available(4, a, 1, false)
+	available(4, b, 1, true)
+	if upto, scarce, err := w.l.Unavailable(1); err != nil || upto != 4 || scarce != 1 {
+		t.Errorf("others hold all up to %d but %d: %v", upto, scarce, err)
+	}
+
+	// What is taken back can be claimed again; what was lacking is lacking still.
+	w.must(say("member0", 0, nil, nil))
+	available(1, b, 1, false)
+	w.refuse(ledger.OutOfLine, say("member0", 5, here(a), nil))
+	w.must(say("member0", 5, nil, nil))
+	available(4, a, 1, false)
+	available(5, b, 1, true)
+}
+
+func TestOfFourValidatorsTwoOthersMustHoldIt(t *testing.T) {
+	w := newWorld(t, founders(4))
+	claim := func(name string) {
+		log := op.StoredLog(w.l.Network(), actor(name).Public())
+		w.must(w.sign(name, log, &op.Create{Salt: op.StoredSalt(), Ticket: w.ticket(0, op.CreateSubject(log))}))
+		w.must(w.sign(name, log, &op.Stored{Upto: 1}))
+	}
+	for i, want := range []bool{false, false, true} { // member 0 writes, and its own word comes first
+		claim(member(i))
+		if got, err := w.l.Available(1, wire.Hash{1}, 0); err != nil || got != want {
+			t.Errorf("after %d receipts: %v, %v", i+1, got, err)
+		}
+	}
+	one := newWorld(t, founders(1))
+	if got, err := one.l.Available(0, wire.Hash{1}, 0); err != nil || got {
+		t.Errorf("alone: %v, %v", got, err)
+	}
+}

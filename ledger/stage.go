@@ -10,10 +10,11 @@ import (
 // stage is a block in the making, over the committed state, which it leaves alone. Operations check everything before they change
 // anything, so that a refusal leaves no trace.
 type stage struct {
-	l     *Ledger
-	clock uint64
-	check bool  // one operation is only judged: no entries are made
-	err   error // the first failure of the store; what follows it counts for nothing
+	l      *Ledger
+	height uint64
+	clock  uint64
+	check  bool  // one operation is only judged: no entries are made
+	err    error // the first failure of the store; what follows it counts for nothing
 
 	logs    map[key.Log]*log // looked up, never ranged over
 	touched []*log           // in the order of first use
@@ -23,10 +24,10 @@ type stage struct {
 	tickets []uint64
 	keys    []*op.NetworkKey
 	*ceremony
-	windows *windowStage
+	windows  *windowStage
+	holdings map[int]*holding // by member, looked up, never ranged over
 
 	// What finish makes of it.
-	height            uint64
 	heads             *merkle.Stage
 	state             op.State
 	ticketSum, keySum wire.Hash
@@ -46,7 +47,7 @@ type log struct {
 }
 
 func (l *Ledger) stage(clock uint64) *stage {
-	return &stage{l: l, clock: clock, logs: map[key.Log]*log{}, count: l.state.Count, tickets: l.tickets, keys: l.keys, ceremony: l.ceremony,
+	return &stage{l: l, height: l.height + 1, clock: clock, logs: map[key.Log]*log{}, count: l.state.Count, tickets: l.tickets, keys: l.keys, ceremony: l.ceremony,
 		windows: l.windows.stage(), heads: l.heads.Stage(), ticketSum: l.ticketSum, keySum: l.keySum}
 }
 

@@ -48,6 +48,8 @@ type Status struct {
 	Patients  int              `json:"patients"`
 
 	Incidents exchange.Incidents `json:"incidents"` // what was found damaged in the member's own stores
+
+	Availability *exchange.Availability `json:"availability,omitempty"` // absent for the only validator
 }
 
 // shownIncidents is how many incidents a status lists.
@@ -71,7 +73,13 @@ func (n *Node) Status() (*Status, error) {
 		s.NetGen = k.Gen
 	}
 	s.Incidents = n.Member.Incidents(shownIncidents)
-	var err error
+	a, err := n.Member.Availability()
+	switch {
+	case err == nil:
+		s.Availability = &a
+	case !errors.Is(err, exchange.ErrAlone):
+		return nil, err
+	}
 	if s.Missing, err = n.Member.Missing(); err != nil {
 		return nil, err
 	}
@@ -113,6 +121,52 @@ func (n *Node) AnchorApp(ctx context.Context) error {
 	return n.Member.Anchor(ctx, op.UsePortal, wire.Hash(release))
 }
 
+// MaxAwaited is how many resources one question may be about.
+const MaxAwaited = 1000
+
+// AwaitOrder asks for resources to become available.
+type AwaitOrder struct {
+	Resources []string `json:"resources"` // Observation/0b6e…, at most MaxAwaited
+}
+
+// Awaited tells how many of those that are in a chart are available, in the newest version that the member knows.
+type Awaited struct {
+	Schema    string `json:"schema"`
+	Asked     int    `json:"asked"`
+	Available int    `json:"available"`
+}
+
+// awaitAtOnce is how long one answer waits: the client asks again.
+const awaitAtOnce = 20 * time.Second
+
+func (n *Node) awaitAvailable(r *http.Request) (*Awaited, error) {
+	var o AwaitOrder
+	if err := json.NewDecoder(http.MaxBytesReader(nil, r.Body, 1<<20)).Decode(&o); err != nil {
+		return nil, fmt.Errorf("%w: %w", exchange.ErrInvalid, err)
+	}
+	if len(o.Resources) > MaxAwaited {
+		return nil, fmt.Errorf("%w: %d resources, at most %d", exchange.ErrInvalid, len(o.Resources), MaxAwaited)
+	}
+	var at []exchange.Location
+	for _, name := range o.Resources {
+		kind, id, _ := strings.Cut(name, "/")
+		x, known, err := n.Member.Locate(kind, id)
+		if err != nil {
+			return nil, err
+		}
+		if known {
+			at = append(at, x)
+		}
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), awaitAtOnce)
+	defer cancel()
+	left, err := n.Member.AwaitAvailable(ctx, at...)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = nil
+	}
+	return &Awaited{Schema: "vitalog.available/v1", Asked: len(at), Available: len(at) - len(left)}, err
+}
+
 // RequestOrder asks for a consent request to be posted.
 type RequestOrder struct {
 	Handle   string         `json:"handle,omitempty"`  // the patient's card, or
@@ -147,6 +201,8 @@ func (n *Node) control() http.Handler {
 					status = http.StatusNotFound
 				case errors.Is(err, exchange.ErrInvalid):
 					status = http.StatusBadRequest
+				case errors.Is(err, exchange.ErrAlone):
+					status = http.StatusConflict
 				}
 				http.Error(w, err.Error(), status)
 				return
@@ -172,6 +228,7 @@ func (n *Node) control() http.Handler {
 	handle("POST anchor", func(ctx context.Context, _ *http.Request) (any, error) {
 		return &Anchored{Schema: "vitalog.anchored/v1", Release: n.app.Release()}, n.AnchorApp(ctx)
 	})
+	handle("POST available", func(_ context.Context, r *http.Request) (any, error) { return n.awaitAvailable(r) })
 	handle("GET clients", func(context.Context, *http.Request) (any, error) { return n.Smart.Clients() })
 	handle("POST clients", func(_ context.Context, r *http.Request) (any, error) { return n.addClient(r) })
 	handle("DELETE clients", func(_ context.Context, r *http.Request) (any, error) {

@@ -126,6 +126,9 @@ func DrawPassphrase(dir string) ([]byte, error) {
 	return text, nil
 }
 
+// FreePort is a port of this machine that nobody listens on, from the same range as those of members.
+func FreePort() (int, error) { return new(portFinder).next() }
+
 // portFinder gives ports that nobody listens on, below those that systems give to outgoing connections.
 type portFinder struct{ last int }
 

@@ -210,11 +210,11 @@ func (n *Node) serve(ctx context.Context, dir string, o Options) error {
 		return err
 	}
 	n.task(ctx, "subscriptions", n.Subscriptions.Run)
-	return n.serveAPI(dir)
+	return n.serveAPI(ctx, dir)
 }
 
 // serveAPI opens the door to software and patients' apps.
-func (n *Node) serveAPI(dir string) error {
+func (n *Node) serveAPI(ctx context.Context, dir string) error {
 	mux := http.NewServeMux()
 	if err := n.serveSmart(dir, mux); err != nil {
 		return err
@@ -225,7 +225,13 @@ func (n *Node) serveAPI(dir string) error {
 	if err := n.serveHL7(dir, mux, n.guarded(fhir)); err != nil {
 		return err
 	}
-	patients := home.NewServer(n.Member, n.log)
+	links, err := home.OpenLinks(n.Member, n.Ring, n.db.Prefix("links/"), n.Config.URL(), n.log)
+	if err != nil {
+		return err
+	}
+	n.task(ctx, "health links", links.Run)
+	mux.Handle(home.LinkPrefix, smart.AnyOrigin(links))
+	patients := home.NewServer(n.Member, links, n.log)
 	mux.Handle(home.Prefix, patients)
 	mux.Handle(ControlPrefix, n.control())
 	app, err := web.New()

@@ -33,6 +33,8 @@ func newBody(k Kind) Body {
 		return &Destroy{}
 	case KindPost:
 		return &Post{}
+	case KindStored:
+		return &Stored{}
 	case KindAnchor:
 		return &Anchor{}
 	case KindHello:

@@ -21,6 +21,7 @@ const (
 	MaxHead          = 2 << 20 // bytes of an encoded head
 	MaxErasure       = 1000    // entries named by one erasure
 	MaxDelegation    = 8       // grants in a chain, from the owner's down
+	MaxNamed         = 60      // hashes in each list of a storage receipt: both fit into an entry
 
 	// MaxWindow is how far ahead of the ledger clock an operation may expire. Inside it its replay is remembered, after it it is void.
 	MaxWindow = 10 * time.Minute

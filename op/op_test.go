@@ -18,7 +18,7 @@ import (
 
 func TestKindNumbersArePermanent(t *testing.T) {
 	want := map[byte]string{1: "create", 2: "append", 3: "grant", 4: "revoke", 5: "access", 6: "rotate", 7: "rekey-owner", 8: "rekey-grantee", 9: "erase-block", 10: "erase-destroy",
-		11: "post", 16: "anchor", 32: "ceremony-hello", 33: "ceremony-commit", 34: "ceremony-reveal", 35: "ceremony-verdict", 36: "ceremony-justify", 37: "ceremony-tick"}
+		11: "post", 15: "stored", 16: "anchor", 32: "ceremony-hello", 33: "ceremony-commit", 34: "ceremony-reveal", 35: "ceremony-verdict", 36: "ceremony-justify", 37: "ceremony-tick"}
 	seen := 0
 	for _, b := range samples() {
 		raw := signed(t, b).Encode(network)

@@ -39,9 +39,10 @@ const (
 	KindBlock        Kind = 9  // erase: no more releases
 	KindDestroy      Kind = 10 // erase: locks, salt and ciphertext deleted everywhere
 	KindPost         Kind = 11
+	KindStored       Kind = 15
 	KindAnchor       Kind = 16
 
-	// The others of 12 to 31 are reserved: break-glass 12, confirm break-glass 13, claim once 14, storage receipt 15, propose 17, vote 18,
+	// The others of 12 to 31 are reserved: break-glass 12, confirm break-glass 13, claim once 14, propose 17, vote 18,
 	// governance tick 19, recovery 20, veto 21, release to guardians 22.
 
 	KindHello   Kind = 32 // the ceremony of the network key
@@ -55,7 +56,7 @@ const (
 )
 
 var kindNames = map[Kind]string{KindCreate: "create", KindAppend: "append", KindGrant: "grant", KindRevoke: "revoke", KindAccess: "access", KindRotate: "rotate", KindRekeyOwner: "rekey-owner",
-	KindRekeyGrantee: "rekey-grantee", KindBlock: "erase-block", KindDestroy: "erase-destroy", KindPost: "post", KindAnchor: "anchor", KindHello: "ceremony-hello", KindCommit: "ceremony-commit",
+	KindRekeyGrantee: "rekey-grantee", KindBlock: "erase-block", KindDestroy: "erase-destroy", KindPost: "post", KindStored: "stored", KindAnchor: "anchor", KindHello: "ceremony-hello", KindCommit: "ceremony-commit",
 	KindReveal: "ceremony-reveal", KindVerdict: "ceremony-verdict", KindJustify: "ceremony-justify", KindTick: "ceremony-tick", KindRefusals: "refusals"}
 
 // String is the kind's name as commands print it.

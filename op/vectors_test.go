@@ -97,6 +97,9 @@ func made(t *testing.T) (v vectors) {
 	refuse("no right", 98+32, 0)
 	refuse("range that is empty", 98+34, 0, 0, 0, 0, 0, 0, 0, 9)
 	refuse("ranges that touch", 98+50, 0, 0, 0, 0, 0, 0, 0, 9)
+	raw = signed(t, &op.Stored{Upto: 57, Missing: []wire.Hash{{0x10}, {0x20}}, Back: []wire.Hash{{0x11}}}).Encode(network)
+	refuse("hashes that are not ascending", 98+12, 0x20)
+	refuse("missing and back at once", 98+12, 0x11)
 	return v
 }
 

@@ -69,6 +69,7 @@ func samples() []op.Body {
 		&op.Justify{Gen: 1, Deals: []op.Justification{{Receiver: 3, Share: share}}},
 		&op.Tick{Gen: 1},
 		&op.Anchor{Use: op.UsePortal, Hash: seed("release")},
+		&op.Stored{Upto: 57, Missing: []wire.Hash{{0x10}, {0x20}}, Back: []wire.Hash{{0x11}}},
 	}
 }
 

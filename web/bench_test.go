@@ -22,7 +22,7 @@ import (
 //
 //	go test ./web -run '^$' -bench InABrowser -benchtime 1x -timeout 30m
 func BenchmarkInABrowser(b *testing.B) {
-	chromium := browser(b)
+	chromium := testnet.Chromium(b, ".")
 	for _, records := range []int{500, 5000} {
 		b.Run(fmt.Sprint(records, " records"), func(b *testing.B) {
 			for b.Loop() {

@@ -9,9 +9,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -43,25 +40,13 @@ func TestInABrowser(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a browser and a network")
 	}
-	chromium := browser(t)
+	chromium := testnet.Chromium(t, ".")
 	h := hospital{testnet.Start(t, 4, 0)}
 	desk := httptest.NewServer(h)
 	t.Cleanup(desk.Close)
 	walk := func(t *testing.T, got any, script string, args ...string) {
 		t.Helper()
-		ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
-		defer cancel()
-		c := exec.CommandContext(ctx, "node", append([]string{"test/" + script}, args...)...)
-		c.Env = append(os.Environ(), "VITALOG_CHROMIUM="+chromium, "VITALOG_HOME="+h.Nodes[1].Config.URL(), "VITALOG_HOSPITAL="+desk.URL)
-		var wrong bytes.Buffer
-		c.Stderr = &wrong
-		said, err := c.Output()
-		if err != nil {
-			t.Fatalf("%v\n%s", err, wrong.Bytes())
-		}
-		if err := json.Unmarshal(said, got); err != nil {
-			t.Fatalf("%v\n%s", err, said)
-		}
+		testnet.Walk(t, ".", chromium, h.Nodes[1].Config.URL(), desk.URL, got, script, args...)
 	}
 	t.Run("what a patient relies on", func(t *testing.T) { proves(t, walk) })
 	t.Run("a patient's first day", func(t *testing.T) { firstDay(t, walk) })
@@ -77,40 +62,12 @@ func TestInABrowser(t *testing.T) {
 // walker runs a script in test/ and reads what it prints.
 type walker func(t *testing.T, got any, script string, args ...string)
 
-// browser is the path of a Chromium. Without one the test is skipped, but not in CI.
-func browser(t testing.TB) string {
-	t.Helper()
-	lacks := t.Skipf
-	if os.Getenv("CI") == "true" {
-		lacks = t.Fatalf
-	}
-	chromium := os.Getenv("VITALOG_CHROMIUM")
-	if chromium == "" {
-		var err error
-		if chromium, err = exec.LookPath("chromium"); err != nil {
-			lacks("there is no chromium: apt-get install chromium")
-		}
-	}
-	if _, err := os.Stat(filepath.FromSlash("node_modules/playwright-core")); err != nil {
-		lacks("playwright-core is not installed: npm --prefix web ci")
-	}
-	scripts, err := filepath.Glob("test/*.mjs")
-	if err != nil || len(scripts) == 0 {
-		t.Fatal("no scripts in test/", err)
-	}
-	for _, name := range scripts { // so that a change of them is a change of this test
-		if _, err := os.ReadFile(name); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return chromium
-}
-
 // A patient's first day with the keyboard alone; and every page, which axe looks at in light, dark, right-to-left, narrow and with large text.
 func firstDay(t *testing.T, walk walker) {
 	var got struct {
 		Sentence, Shared, Entries, Narrowed, Allowed, Refused, Failed string
 		Custodian                                                     string
+		Viewed, Openings                                              []string // what a viewer of a code gets, and the rows of it
 		Found, Seen, Complaints, Claimed                              []string
 		Cursor, Left                                                  bool
 		Rows                                                          int
@@ -138,6 +95,12 @@ func firstDay(t *testing.T, walk walker) {
 	}
 	if got.Allowed != "read" || got.Refused != "refused" || !slices.Contains(got.Seen, okafor.Name) {
 		t.Errorf("before the stop %q, after it %q; the activity names %q", got.Allowed, got.Refused, got.Seen)
+	}
+	if !slices.Equal(got.Viewed, []string{"401 4", "200 ", "404 "}) {
+		t.Errorf("a wrong passcode, the right one, and the right one after the stop: %q", got.Viewed)
+	}
+	if len(got.Openings) != 2 || !strings.Contains(got.Openings[0], "Dr. Ruiz, Rome") || !strings.Contains(got.Openings[0], "opened") || !strings.Contains(got.Openings[1], "Wrong passcode") {
+		t.Errorf("the openings of a code show as %q", got.Openings)
 	}
 	if !slices.Contains(got.Claimed, "Ramipril 5 mg") || !strings.HasPrefix(got.Custodian, "Member 0") {
 		t.Errorf("the claimed record shows %q, shared with %q", got.Claimed, got.Custodian)

@@ -56,27 +56,17 @@ func TestAPatientCorrectsHidesAndOpensFilesInABrowser(t *testing.T) {
 	h := hospitals{testnet.Start(t, 3, 0), map[string]string{}}
 	desk := httptest.NewServer(h)
 	t.Cleanup(desk.Close)
-	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
-	defer cancel()
-	c := exec.CommandContext(ctx, "node", "test/pages.mjs")
-	c.Env = append(os.Environ(), "VITALOG_CHROMIUM="+path, "VITALOG_HOME="+h.Nodes[2].Config.URL(), "VITALOG_HOSPITAL="+desk.URL)
-	var wrong bytes.Buffer
-	c.Stderr = &wrong
-	said, err := c.Output()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, wrong.Bytes())
-	}
 	var got struct {
 		Found, Answer, Drawn, Saved, Failed string
 		Before, Hidden, Again, Complaints   []string
 		Imported                            []string
 		Notices                             bool
-		Sentence, Whose, Row                string
+		EmergencySentence, Needs, Row       string
+		Waits                               int
+		Sentence, Whose, ReadsRow           string
 		Writes, Shown                       int
 	}
-	if err := json.Unmarshal(said, &got); err != nil {
-		t.Fatalf("%v\n%s", err, said)
-	}
+	testnet.Walk(t, ".", path, h.Nodes[2].Config.URL(), desk.URL, &got, "pages.mjs")
 	if got.Failed != "" {
 		t.Fatalf("%s\n%s", got.Failed, strings.Join(got.Complaints, "\n"))
 	}
@@ -97,6 +87,20 @@ func TestAPatientCorrectsHidesAndOpensFilesInABrowser(t *testing.T) {
 	if !got.Notices {
 		t.Error("notices that were asked for are not on")
 	}
+	for said, wants := range map[string][]string{
+		got.EmergencySentence: {"Member 0", "emergency treatment"},
+		got.Needs:             {"opened in an emergency", "Dr. Ada Okafor", "Member 0"},
+		got.Row:               {"Dr. Ada Okafor", "Emergency", "unconscious after a fall", "Was this right?", "recognise this"},
+	} {
+		for _, want := range wants {
+			if !strings.Contains(said, want) {
+				t.Errorf("of an emergency the app says %q, without %q", said, want)
+			}
+		}
+	}
+	if got.Waits != 0 {
+		t.Error("an emergency that was confirmed still needs the patient")
+	}
 	if want := ", for a request of your family, until "; !strings.HasPrefix(got.Sentence, "Ana Ruiz may read ") || !strings.Contains(got.Sentence, want) {
 		t.Errorf("before it is signed the patient read %q", got.Sentence)
 	}
@@ -104,8 +108,8 @@ func TestAPatientCorrectsHidesAndOpensFilesInABrowser(t *testing.T) {
 		t.Errorf("somebody who reads for another is told %q, finds %d ways to write, and after the stop %d records", got.Whose, got.Writes, got.Shown)
 	}
 	for _, want := range []string{"Ana Ruiz", "Reads for you", "She asked me to.", "a request of your family"} {
-		if !strings.Contains(got.Row, want) {
-			t.Errorf("the row of somebody who read for the patient is without %q: %q", want, got.Row)
+		if !strings.Contains(got.ReadsRow, want) {
+			t.Errorf("the row of somebody who read for the patient is without %q: %q", want, got.ReadsRow)
 		}
 	}
 	if got.Drawn != "40,30,200,16,46,255" || got.Saved != "vitalog-attachment.txt" {
@@ -140,6 +144,11 @@ func (h hospitals) do(ctx context.Context, deed, chart string) (string, error) {
 	case "/read0", "/read1":
 		found, err := h.find(ctx, int(deed[5]-'0'), "Observation", "patient="+chart+"&code=8867-4")
 		return fmt.Sprint(len(found)), err
+	case "/emergency":
+		who := okafor
+		who.Purpose, who.Reason = "ETREAT", "unconscious after a fall"
+		_, err := h.callAs(ctx, who, 0, http.MethodGet, "/Observation?patient="+chart+"&code=8867-4", "", nil)
+		return "", err
 	case "/asked":
 		found, err := h.find(ctx, 0, "Task", "patient="+chart+"&code=medRecCxReq&status=requested")
 		if err != nil || len(found) != 1 {
@@ -211,9 +220,12 @@ func (h hospitals) find(ctx context.Context, member int, kind, query string) ([]
 
 // call is the location of what was written, or what was read.
 func (h hospitals) call(ctx context.Context, member int, method, path, as string, body []byte, headers ...string) (string, error) {
+	return h.callAs(ctx, okafor, member, method, path, as, body, headers...)
+}
+
+func (h hospitals) callAs(ctx context.Context, who exchange.Asker, member int, method, path, as string, body []byte, headers ...string) (string, error) {
 	n := h.Nodes[member]
 	base := n.Config.URL() + "/fhir"
-	who := exchange.Asker{Practitioner: "okafor", Name: "Dr. Ada Okafor", Role: "cardiologist", Purpose: exchange.Treat, Reason: "follow-up"}
 	token, err := gateway.IssueToken(n.Ring.Tokens(), n.Config.Name, base, who, gateway.MaxTokenLife, time.Now())
 	if err != nil {
 		return "", err

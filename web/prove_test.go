@@ -35,6 +35,7 @@ func proves(t *testing.T, walk walker) {
 		"a home member serves another key",
 		"offline the record stays readable",
 		"recovery on a fresh profile, which is a second device",
+		"another device gets the keys from this one",
 		"a passkey opens the keys",
 		"nothing of keys or record leaves the device",
 	} {

@@ -32,10 +32,21 @@ const (
 	manifest = "manifest"
 )
 
-// policy is what the app may do: load its own files, talk to its own member, and nothing else. Scripts are made by URL alone, by the one
-// policy that the app has for its workers.
+// policy is what a page may do: load its own files, talk to its own server, and nothing else.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; worker-src 'self'; manifest-src 'self'; " +
-	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types vault"
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types "
+
+// Confine sets what every answer of a page's server says of what the page may do. Scripts are made by URL alone, by the one policy that is named: of the
+// app's workers "vault", "'none'" for a page that makes none.
+func Confine(h http.Header, scripts string) {
+	h.Set("Content-Security-Policy", policy+scripts)
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Embedder-Policy", "require-corp")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Permissions-Policy", "camera=(self), geolocation=(), microphone=()")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+}
 
 // App is the app, ready to be sent.
 type App struct {
@@ -146,13 +157,7 @@ func (a *App) Patterns() []string {
 // ServeHTTP answers with a file.
 func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
-	h.Set("Content-Security-Policy", policy)
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
-	h.Set("Cross-Origin-Embedder-Policy", "require-corp")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("Permissions-Policy", "camera=(self), geolocation=(), microphone=()")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer")
+	Confine(h, "vault")
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		h.Set("Allow", "GET, HEAD")
 		http.Error(w, "The app is only read: GET.", http.StatusMethodNotAllowed)

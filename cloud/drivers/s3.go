@@ -53,11 +53,8 @@ func openS3(ctx context.Context, u *url.URL, o cloud.Options) (*blob.Bucket, err
 	endpoint := q.Get("endpoint")
 	if endpoint != "" {
 		e, err := url.Parse(endpoint)
-		switch {
-		case err != nil || e.Host == "" || e.User != nil || e.RawQuery != "" || e.Scheme != "https" && e.Scheme != "http":
+		if err != nil || e.Host == "" || e.User != nil || e.RawQuery != "" || e.Scheme != "https" && e.Scheme != "http" {
 			return nil, errors.New("endpoint is like https://s3.example.org")
-		case e.Scheme == "http" && !cloud.Loopback(e.Host):
-			return nil, errPlain
 		}
 		load = append(load, config.WithBaseEndpoint(endpoint), config.WithDefaultRegion("us-east-1"),
 			config.WithRequestChecksumCalculation(aws.RequestChecksumCalculationWhenRequired), config.WithResponseChecksumValidation(aws.ResponseChecksumValidationWhenRequired))
@@ -77,7 +74,13 @@ func openS3(ctx context.Context, u *url.URL, o cloud.Options) (*blob.Bucket, err
 	if c.Region == "" {
 		return nil, errors.New("the region is not known: add ?region=… to the URL")
 	}
-	return s3blob.OpenBucket(ctx, s3.NewFromConfig(c, func(o *s3.Options) { o.UsePathStyle = pathStyle }), u.Host, &s3blob.Options{RequestChecksumCalculation: c.RequestChecksumCalculation})
+	s := s3.NewFromConfig(c, func(o *s3.Options) { o.UsePathStyle = pathStyle })
+	if e := aws.ToString(s.Options().BaseEndpoint); e != "" { // the machine's configuration can set one too
+		if at, err := url.Parse(e); err != nil || at.Scheme != "https" && !cloud.Loopback(at.Host) {
+			return nil, errPlain
+		}
+	}
+	return s3blob.OpenBucket(ctx, s, u.Host, &s3blob.Options{RequestChecksumCalculation: c.RequestChecksumCalculation})
 }
 
 func s3Kind(err error) cloud.Kind {

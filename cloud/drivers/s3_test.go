@@ -183,10 +183,14 @@ func (p *place) awayNetwork(t *testing.T) {
 	if err := patient.Put(stopped, "late", nil); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, cloud.ErrAway) {
 		t.Errorf("a deadline: got %v", err)
 	}
-	answered := make(chan error)
+	answered := make(chan error, 1)
 	go func() { answered <- patient.Put(ctx, "patient", []byte("3")) }()
-	for patient.Usage().Retries < 3 { // it is on its way
-		time.Sleep(time.Millisecond)
+	for range 3 {
+		select {
+		case <-p.network.Refused:
+		case err := <-answered:
+			t.Fatalf("a put that has time ended while the network was away: %v", err)
+		}
 	}
 	p.network.Away(false)
 	if err := <-answered; err != nil {
@@ -340,4 +344,62 @@ func list(t *testing.T, b *cloud.Bucket, prefix string) (out []string) {
 		t.Error(err)
 	}
 	return out
+}
+
+func BenchmarkS3(b *testing.B) {
+	p := start(b)
+	bucket := p.open(b, "", cloud.Options{})
+	pack := make([]byte, 8<<20)
+	b.Run("put 8 MiB", func(b *testing.B) {
+		b.SetBytes(int64(len(pack)))
+		for n := 0; b.Loop(); n++ {
+			if err := bucket.Put(b.Context(), fmt.Sprintf("packs/%d", n%16), pack); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	for name, n := range map[string]int64{"get 8 MiB": int64(len(pack)), "get 4 KiB": 4096} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(n)
+			for b.Loop() {
+				if _, err := bucket.Get(b.Context(), "packs/0", int64(len(pack))-n, n); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func TestPlainHTTPAndCredentialsInURLsAreRefused(t *testing.T) {
+	drivers.Register()
+	t.Setenv("AWS_CONFIG_FILE", "/dev/null")
+	open := func(url string) error {
+		b, err := cloud.Open(t.Context(), url, cloud.Options{})
+		if err == nil {
+			b.Close()
+		}
+		return err
+	}
+	for url, says := range map[string]string{
+		"s3://records?endpoint=http://s3.example.org":               "plain HTTP",
+		"s3://records?endpoint=https://id:hush@s3.example.org":      "endpoint is like",
+		"s3://records?endpoint=https://s3.example.org/?secret=hush": "endpoint is like",
+		"s3://records?access_key=hush&region=eu-central-1":          "not known",
+		"s3://records?region=eu-central-1&path_style=perhaps":       "path_style",
+		"s3://id:hush@records?region=eu-central-1":                  "credentials",
+		"s3://records/hush?region=eu-central-1":                     "prefix=",
+		"azblob://records?sig=hush":                                 "not known",
+		"gs://records?access_id=hush":                               "not known",
+	} {
+		if err := open(url); err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "hush") {
+			t.Errorf("%s: got %v, want something about %q", url, err, says)
+		}
+	}
+	if err := open("s3://records?region=eu-central-1"); err != nil {
+		t.Error(err)
+	}
+	t.Setenv("AWS_ENDPOINT_URL_S3", "http://s3.example.org")
+	if err := open("s3://records?region=eu-central-1"); err == nil || !strings.Contains(err.Error(), "plain HTTP") {
+		t.Errorf("an endpoint of the environment: got %v", err)
+	}
 }

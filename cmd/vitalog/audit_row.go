@@ -23,6 +23,7 @@ type seen struct {
 	Organisation string    `json:"organisation"`
 	Device       string    `json:"device,omitempty"` // of the patient's own
 	Proxy        string    `json:"proxy,omitempty"`  // who reads for the patient
+	Link         bool      `json:"link,omitempty"`   // whoever has a health link: name is what they said
 	Purpose      string    `json:"purpose,omitempty"`
 	Reason       string    `json:"reason,omitempty"`
 	Section      string    `json:"section"`
@@ -35,13 +36,13 @@ type seen struct {
 }
 
 func seenRow(r exchange.Activity) seen {
-	out := seen{Schema: "vitalog.audit/v1", At: r.At.UTC(), Block: r.Block, Result: "opened", Organisation: r.Member, Device: r.Device, Proxy: r.Proxy, Purpose: r.Purpose, Section: r.Section.String(),
+	out := seen{Schema: "vitalog.audit/v1", At: r.At.UTC(), Block: r.Block, Result: "opened", Organisation: r.Member, Device: r.Device, Proxy: r.Proxy, Link: r.Link, Purpose: r.Purpose, Section: r.Section.String(),
 		Records: r.Records, Further: r.Further, Count: r.Count, Log: r.Log, Entry: r.Entry}
 	if r.Why != consent.Allowed || r.Count > 0 {
 		out.Result, out.Why = "refused", r.Why.String()
 	}
 	if d := r.Detail; d != nil {
-		out.Name, out.Practitioner, out.Role, out.Machine, out.Reason, out.Purpose = d.Name, d.Practitioner, d.Role, d.Machine, d.Reason, d.Purpose
+		out.Name, out.Practitioner, out.Role, out.Machine, out.Reason, out.Purpose = d.Name, d.Practitioner, d.Role, d.Machine && !r.Link, d.Reason, d.Purpose
 	}
 	return out
 }
@@ -53,6 +54,8 @@ func (s *seen) who() string {
 		return s.Proxy + ", for you"
 	case s.Device != "":
 		return "your device " + s.Device
+	case s.Link:
+		return fmt.Sprintf("by a health link, somebody who says %q", s.Name)
 	case s.Machine:
 		return "system"
 	case s.Name == "" && s.Practitioner == "":

@@ -19,6 +19,7 @@ type granted struct {
 	Organisation string     `json:"organisation,omitempty"`
 	Device       string     `json:"device,omitempty"`
 	Proxy        string     `json:"proxy,omitempty"` // who reads for the patient
+	Link         bool       `json:"link,omitempty"`
 	Section      string     `json:"section"`
 	Rights       string     `json:"rights"`
 	Purpose      string     `json:"purpose,omitempty"`
@@ -36,7 +37,7 @@ type granted struct {
 }
 
 func (a *app) row(g exchange.Shared, now time.Time) granted {
-	out := granted{Schema: "vitalog.consent/v1", Device: g.Device, Proxy: g.Proxy, Section: g.Section.String(), Rights: g.Rights.String(), Purpose: g.Purpose,
+	out := granted{Schema: "vitalog.consent/v1", Device: g.Device, Proxy: g.Proxy, Link: g.Link, Section: g.Section.String(), Rights: g.Rights.String(), Purpose: g.Purpose,
 		From: moment(g.From), Until: moment(g.Until), Uses: g.Uses, Used: g.Used, Label: g.Label, State: "active", Log: g.Log, Entry: g.Entry, Block: g.Block}
 	if g.Member >= 0 {
 		out.Organisation = a.organisation(g.Member)
@@ -70,6 +71,9 @@ func (g *granted) who() string {
 	}
 	if g.Device != "" {
 		return "your device " + g.Device
+	}
+	if g.Link {
+		return "a health link"
 	}
 	return g.Organisation
 }

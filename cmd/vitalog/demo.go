@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -19,6 +20,8 @@ func (p *program) demoCommand() *cobra.Command {
 		Short: "Run a whole network of synthetic people on this machine",
 		Long: `Starts a consortium in one process: a hospital, a pharmacy, a laboratory and a hospital abroad order the blocks; an insurer and a research
 institute watch. Each has its own keys, stores and ports. All patients are synthetic: nobody in it exists.
+
+It serves a page on localhost that tells the story in a browser, with the patient's own keys: ask, share, ask again, stop, tamper.
 
 It runs until Ctrl-C or SIGTERM. The data stays in --dir and is used again by the next run.`,
 		Example: "  vitalog demo\n  vitalog demo --dir /tmp/consortium\n  vitalog demo tour",
@@ -46,7 +49,11 @@ func (p *program) demo(ctx context.Context, dir string, verbose bool) error {
 		return err
 	}
 	p.say("  %5.1f s  ready", time.Since(began).Seconds())
-	p.introduce(d)
+	page, err := d.Serve(ctx)
+	if err != nil {
+		return errors.Join(err, d.Close())
+	}
+	p.introduce(d, page)
 	<-ctx.Done()
 	p.say("stopping: what is under way is finished first")
 	return d.Close()
@@ -61,7 +68,7 @@ func demoLog(p *program, verbose bool) *slog.Logger {
 }
 
 // introduce says who is there and what to do next.
-func (p *program) introduce(d *demo.Demo) {
+func (p *program) introduce(d *demo.Demo, page *demo.Page) {
 	place := p.given()
 	rows := [][]string{{"MEMBER", "--as", "FHIR"}}
 	for _, m := range d.State.Members {
@@ -79,6 +86,7 @@ func (p *program) introduce(d *demo.Demo) {
 			p.print("  There choose \"I have 24 words\", or begin a record of your own. SYNTHETIC: never type words of a real person's there.")
 		}
 	}
+	p.print("\nThe story in a browser, doctor left, patient right:\n  page       %s", page.URL)
 	p.print(`
 Next, in another terminal:
   vitalog demo tour%[1]s

@@ -43,6 +43,7 @@ type importSummary struct {
 	Patients  int     `json:"patients"`
 	Seconds   float64 `json:"seconds"`
 	Rate      float64 `json:"resourcesPerSecond"`
+	Available bool    `json:"available,omitempty"` // it was waited for
 }
 
 func (p *program) importCommand() *cobra.Command {
@@ -59,6 +60,7 @@ others refer to them: organisations, practitioners. The rest go side by side. - 
 A file is taken as a whole or refused as a whole, if it is a transaction. Nothing is written twice: stop it when you like and start it
 again. It waits for a member that restarts or has no quorum, as long as --patience. Patients without keys of their own are enrolled in the
 member's custody; --cards writes a claim card for each, a secret that belongs into the patient's hands: with it the patient takes the chart over.
+With --wait available it ends when other validators hold all of it too, or after --patience, and says so; what is in stays in.
 
 Exit code 1 if a file failed, which is named with entry and element.`,
 		Example: "  vitalog import records/ --cards cards/\n  vitalog import 0-organisations.json maria.json --json\n  vitalog import export/*.ndjson\n  zcat bundle.json.gz | vitalog import -",
@@ -69,9 +71,13 @@ Exit code 1 if a file failed, which is named with entry and element.`,
 	c.Flags().IntVar(&jobs, "jobs", 4, "files at the same time")
 	c.Flags().DurationVar(&i.patience, "patience", 5*time.Minute, "how long to wait for a member or a network that is away")
 	c.Flags().StringVar(&i.cards, "cards", "", "directory for the claim cards of the patients that are enrolled, one SVG file each, mode 0600")
+	i.wait.flags(c)
 	p.jsonFlag(c)
 	p.passphraseFlags(c)
 	c.RunE = p.long(func(ctx context.Context, args []string) error {
+		if err := i.wait.check(); err != nil {
+			return err
+		}
 		if jobs < 1 || jobs > 64 {
 			return misused("--jobs %d: want 1 to 64", jobs)
 		}
@@ -104,12 +110,14 @@ type importer struct {
 	who      exchange.Asker
 	patience time.Duration
 	cards    string // directory, "" for none
+	wait     awaiting
 	began    time.Time
 	total    int
 
 	mu       sync.Mutex // of what follows, and of the program's output
 	sum      importSummary
-	first    error // of the failures
+	first    error    // of the failures
+	in       []string // what is there, if it is to be waited for
 	progress *progress
 }
 
@@ -134,8 +142,24 @@ func (i *importer) run(ctx context.Context, documents []document, jobs int) erro
 		})
 	}
 	err := g.Wait()
+	if err == nil {
+		err = i.await(ctx)
+	}
 	i.progress.done()
 	return errors.Join(err, i.finish())
+}
+
+// await waits, if it is to, until what was brought in is available.
+func (i *importer) await(ctx context.Context) error {
+	if i.wait.until == "" {
+		return nil
+	}
+	i.progress.show("%s written, waiting until others hold them", count(len(i.in), "resource"))
+	ctx, cancel := context.WithTimeout(ctx, i.patience)
+	defer cancel()
+	err := i.m.await(ctx, i.wait, i.in)
+	i.sum.Available = err == nil
+	return err
 }
 
 // one imports one document. Its error ends the import: that nobody answers, or that it was told to stop.

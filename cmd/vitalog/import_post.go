@@ -111,6 +111,12 @@ func (i *importer) count(ctx context.Context, out *imported, status int, locatio
 	} else {
 		out.There++
 	}
+	if i.wait.until != "" {
+		name, _, _ := strings.Cut(location, "/_history/")
+		i.mu.Lock()
+		i.in = append(i.in, name)
+		i.mu.Unlock()
+	}
 	chart, isPatient := strings.CutPrefix(location, "Patient/")
 	if !isPatient || !created {
 		return nil

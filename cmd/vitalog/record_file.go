@@ -30,7 +30,7 @@ func (a *attached) flags(c *cobra.Command) {
 }
 
 // attach sends a file through the member's gateway, which seals it as it comes.
-func (p *program) attach(ctx context.Context, who exchange.Asker, a attached) error {
+func (p *program) attach(ctx context.Context, who exchange.Asker, a attached, wait awaiting) error {
 	if err := checkAsker(who); err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func (p *program) attach(ctx context.Context, who exchange.Asker, a attached) er
 		return err
 	}
 	resp.Body.Close()
-	return p.wrote(m.written(resp.Header, ""))
+	return p.wrote(m.written(ctx, resp.Header, "", wait))
 }
 
 func (a *attached) mediaType() string {

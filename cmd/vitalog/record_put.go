@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -26,17 +27,22 @@ type written struct {
 	Version  string `json:"version"`
 	Section  string `json:"section,omitempty"`
 	Block    uint64 `json:"block,omitempty"`
+
+	Available bool `json:"available,omitempty"` // it was waited for
 }
 
 func (p *program) recordPutCommand() *cobra.Command {
 	var who exchange.Asker
 	var id string
 	var attach attached
+	var wait awaiting
 	c := &cobra.Command{
 		Use:   "put FILE",
 		Short: "Write one FHIR resource, or attach a file",
 		Long: `Seals a resource and puts it on the ledger: through the member's gateway, or as the patient with --app. It is acknowledged when it is durable
 and committed. With --id it is a new version of that resource, which only its author may write. - is standard input.
+
+With --wait available it ends when other validators hold it too (spec/storage-receipts.md). If they don't in time it is written all the same.
 
 With --attach the file is no FHIR: an image, a scan, a recording of up to 4 GiB, sealed as it is sent. It becomes a Binary of --patient.`,
 		Example: "  vitalog record put weight.json --practitioner okafor --role cardiologist --purpose TREAT\n  vitalog record put weight.json --app maria\n" +
@@ -47,6 +53,7 @@ With --attach the file is no FHIR: an image, a scan, a recording of up to 4 GiB,
 	askerFlags(c, &who)
 	c.Flags().StringVar(&id, "id", "", "write a new version of the resource of that id")
 	attach.flags(c)
+	wait.flags(c)
 	p.jsonFlag(c)
 	p.passphraseFlags(c)
 	resource := p.soon(func(ctx context.Context, args []string) error {
@@ -62,16 +69,18 @@ With --attach the file is no FHIR: an image, a scan, a recording of up to 4 GiB,
 		if p.app != "" {
 			w, err = p.writeOwn(ctx, r, id)
 		} else if err = checkAsker(who); err == nil {
-			w, err = p.writeAs(ctx, who, r, id)
+			w, err = p.writeAs(ctx, who, r, id, wait)
 		}
-		if err != nil {
+		return p.wrote(w, err)
+	})
+	file := p.long(func(ctx context.Context, _ []string) error { return p.attach(ctx, who, attach, wait) })
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if err := wait.check(); err != nil {
 			return err
 		}
-		return p.wrote(w)
-	})
-	file := p.long(func(ctx context.Context, _ []string) error { return p.attach(ctx, who, attach) })
-	c.RunE = func(c *cobra.Command, args []string) error {
 		switch {
+		case wait.until != "" && p.app != "":
+			return misused("--wait is for a member's writes, not for --app")
 		case attach.file == "" && len(args) == 1:
 			return resource(c, args)
 		case attach.file == "" || len(args) == 1 || id != "" || p.app != "":
@@ -82,17 +91,23 @@ With --attach the file is no FHIR: an image, a scan, a recording of up to 4 GiB,
 	return c
 }
 
-// wrote tells what came of a write.
-func (p *program) wrote(w *written) error {
+// wrote tells what came of a write, also where waiting for others failed after it.
+func (p *program) wrote(w *written, failed error) error {
+	if w == nil {
+		return failed
+	}
 	if p.json {
-		return p.line(w)
+		return errors.Join(failed, p.line(w))
 	}
 	where := ""
 	if w.Block > 0 {
 		where = fmt.Sprintf(", block %d", w.Block)
 	}
+	if w.Available {
+		where += ", available"
+	}
 	p.print("%s version %s: sealed, signed%s", w.Resource, w.Version, where)
-	return nil
+	return failed
 }
 
 // read reads a file or standard input.
@@ -104,7 +119,7 @@ func (p *program) read(name string) ([]byte, error) {
 }
 
 // writeAs writes through the member's gateway.
-func (p *program) writeAs(ctx context.Context, who exchange.Asker, r *fhir.Resource, id string) (*written, error) {
+func (p *program) writeAs(ctx context.Context, who exchange.Asker, r *fhir.Resource, id string, wait awaiting) (*written, error) {
 	m, err := p.member()
 	if err != nil {
 		return nil, err
@@ -117,16 +132,19 @@ func (p *program) writeAs(ctx context.Context, who exchange.Asker, r *fhir.Resou
 	if err != nil {
 		return nil, err
 	}
-	return m.written(a.header, r.Type()+"/"+id), nil
+	return m.written(ctx, a.header, r.Type()+"/"+id, wait)
 }
 
-// written reads where a gateway says that something stands. An update may leave it out.
-func (m *member) written(h http.Header, name string) *written {
+// written reads where a gateway says that something stands, and waits if it is to. An update may leave it out.
+func (m *member) written(ctx context.Context, h http.Header, name string, wait awaiting) (*written, error) {
 	if _, at, ok := strings.Cut(h.Get("Location"), m.config.URL()+"/fhir/"); ok {
 		name, _, _ = strings.Cut(at, "/_history/")
 	}
 	version := strings.TrimSuffix(strings.TrimPrefix(h.Get("ETag"), `W/"`), `"`)
-	return &written{Schema: "vitalog.written/v1", Resource: name, Version: version}
+	ctx, cancel := context.WithTimeout(ctx, defaultTimeout) // an attachment has had the time that it took
+	defer cancel()
+	err := m.await(ctx, wait, []string{name})
+	return &written{Schema: "vitalog.written/v1", Resource: name, Version: version, Available: wait.until != "" && err == nil}, err
 }
 
 // writeOwn writes as the patient, with the keys of the app.

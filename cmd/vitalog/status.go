@@ -42,6 +42,8 @@ type status struct {
 	Patients int    `json:"patients"`
 
 	Incidents exchange.Incidents `json:"incidents"`
+
+	Availability *exchange.Availability `json:"availability,omitempty"`
 }
 
 func (p *program) statusCommand() *cobra.Command {
@@ -125,6 +127,12 @@ func (s *status) show(p *program) {
 	}
 	if s.Missing > 0 {
 		p.print("  ! %s still to be fetched from other members", count(s.Missing, "sealed item"))
+	}
+	if a := s.Availability; a != nil && a.Pending > 0 {
+		p.print("  copies     %s not yet known to be held by others, since %s", count(a.Pending, "record"), stamp(a.Since))
+	}
+	if a := s.Availability; a != nil && a.Scarce > 0 {
+		p.print("  ! %s held by too few other validators", count(a.Scarce, "ciphertext"))
 	}
 	s.showIncidents(p)
 	if s.Chain.HaltedFor > 0 {

@@ -4,21 +4,17 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"vitalog/exchange"
-	"vitalog/node"
 )
 
 // illegible searches every file of every member for everything that must not be there.
@@ -158,75 +154,19 @@ func someObject(dir string) (string, error) {
 	return out, err
 }
 
-// flipped turns one bit of a stored ciphertext over and looks for it.
 func (t *tour) flipped(ctx context.Context, s *Step) error {
 	path, err := someObject(t.w.Dir)
 	if err != nil {
 		return err
 	}
-	b, err := os.ReadFile(path)
+	d, whole, err := t.flips(ctx, path, scanSize/2, func(*exchange.Damage) {})
 	if err != nil {
 		return err
 	}
-	b[len(b)/2] ^= 1
-	if err := os.WriteFile(path, b, 0o600); err != nil {
-		return err
-	}
-	damaged, checked, err := t.verify(ctx, true)
-	if err != nil {
-		return err
-	}
-	if len(damaged) != 1 {
-		return fmt.Errorf("want exactly the one altered record, got %d", len(damaged))
-	}
-	d := damaged[0]
-	if d.State != exchange.Altered || d.Record == nil || d.Block == 0 || !d.Healed {
-		return fmt.Errorf("the altered record is not named or not healed: %v", d)
-	}
-	damaged, again, err := t.verify(ctx, false)
-	if err != nil {
-		return err
-	}
-	if len(damaged) != 0 {
-		return fmt.Errorf("after the healing %d are damaged", len(damaged))
-	}
-	whole, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	if h := sha256.Sum256(whole); hex.EncodeToString(h[:]) != filepath.Base(path) {
-		return errors.New("the healed object has other bytes than its name says")
-	}
-	s.Shows["record"], s.Shows["block"], s.Shows["writer"], s.Shows["checked"] = d.Record, d.Block, d.Writer, checked.Blobs
+	s.Shows["record"], s.Shows["block"], s.Shows["writer"], s.Shows["checked"] = d.Record, d.Block, d.Writer, whole.Blobs
 	s.say("vitalog verify: altered: ciphertext of %.16s…, block %d, written by %.11s…   (exit code 5)", d.Record, d.Block, d.Writer)
-	s.say("another member's copy heals it: %d ciphertexts and %d headers are whole again", again.Blobs, again.Headers)
+	s.say("another member's copy heals it: %d ciphertexts and %d headers are whole again", whole.Blobs, whole.Headers)
 	return nil
-}
-
-// verify has the pharmacy look at everything that it keeps.
-func (t *tour) verify(ctx context.Context, heal bool) (damaged []exchange.Damage, checked exchange.Checked, err error) {
-	staff, err := t.w.Staff(Pharmacy, t.okafor.who)
-	if err != nil {
-		return nil, checked, err
-	}
-	a, err := staff.Operate(ctx, http.MethodPost, fmt.Sprint("verify?all=true&heal=", heal), nil)
-	if err != nil {
-		return nil, checked, err
-	}
-	for lines := json.NewDecoder(bytes.NewReader(a.Body)); ; {
-		var l node.VerifyLine
-		if err := lines.Decode(&l); err != nil {
-			return nil, checked, fmt.Errorf("the verification ended early: %w", err)
-		}
-		switch {
-		case l.Damage != nil:
-			damaged = append(damaged, *l.Damage)
-		case l.Error != "":
-			return nil, checked, errors.New(l.Error)
-		case l.Checked != nil:
-			return damaged, *l.Checked, nil
-		}
-	}
 }
 
 // noise is text that compresses badly, base64 of what a scanner would give, with words at its head.

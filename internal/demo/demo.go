@@ -4,7 +4,7 @@
 // It promises that everything in it goes the way that real data would go: through the members' FHIR endpoints, over the network between
 // them, with the patient's keys in the patient's own ring. It refuses to run twice in one directory.
 //
-//	<dir>/demo.json            who is who
+//	<dir>/demo.json            who is who, and the port of the page that tells the story
 //	<dir>/members/st-elena/    a member's directory (package node)
 //	<dir>/patients/maria/      a patient's keyring
 //	<dir>/patients/maria/wristband/   her wearable's file: it writes by itself while the demo runs
@@ -71,7 +71,8 @@ type State struct {
 	Format   int             `json:"format"`
 	Members  []MemberState   `json:"members"`
 	Patients []PatientState  `json:"patients"`
-	Loaded   map[string]bool `json:"loaded"` // patients whose records are in
+	Loaded   map[string]bool `json:"loaded"`         // patients whose records are in
+	Page     int             `json:"page,omitempty"` // port of the page; 0: none yet
 }
 
 // MemberState is one member.
@@ -99,6 +100,7 @@ type Demo struct {
 	log   *slog.Logger
 	stop  context.CancelFunc // of the wearable
 	tasks sync.WaitGroup
+	page  *Page // nil unless it is served
 }
 
 // Start founds the consortium, or starts the one in dir, and loads what is not yet there. say tells progress.
@@ -251,13 +253,16 @@ func Passphrase(dir string) ([]byte, error) {
 	return b[:max(len(b)-1, 0)], nil // without the newline
 }
 
-// Close stops the wearable and the members. Their data stays.
+// Close stops the page, the wearable and the members. Their data stays.
 func (d *Demo) Close() error {
+	var g errgroup.Group
+	if d.page != nil {
+		g.Go(d.page.close)
+	}
 	if d.stop != nil {
 		d.stop()
 	}
 	d.tasks.Wait()
-	var g errgroup.Group
 	for _, n := range d.Nodes {
 		if n != nil {
 			g.Go(n.Close)

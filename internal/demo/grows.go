@@ -2,10 +2,8 @@ package demo
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -15,23 +13,16 @@ import (
 	"vitalog/section"
 )
 
-// scanSize makes the scan large enough to be an object of its own in the store.
-const scanSize = 60_000
-
 // grows writes a note with a scan, a dispensed medicine, a lab result and a night of a wearable, each by who makes it.
 func (t *tour) grows(ctx context.Context, s *Step) error {
 	subject := t.person.Reference()
 	stamp := t.now.UTC().Format(time.RFC3339)
-	scan := fmt.Sprintf("scan of a letter, %d. ", t.now.UnixNano())
-	scan = strings.Repeat(scan, scanSize/len(scan))
 	writers := []struct {
 		member string
 		who    exchange.Asker
 		what   map[string]any
 	}{
-		{StElena, t.okafor.who, map[string]any{"resourceType": "DocumentReference", "status": "current", "subject": ref(subject), "date": stamp,
-			"type": text("Progress note", "http://loinc.org", "11506-3"), "category": []any{category("http://hl7.org/fhir/us/core/CodeSystem/us-core-documentreference-category", "clinical-note")},
-			"content": []any{map[string]any{"attachment": map[string]any{"contentType": "text/plain", "data": noise(scan)}}}}},
+		{StElena, t.okafor.who, note(subject, t.now)},
 		{Pharmacy, exchange.Asker{Practitioner: "haddad", Name: "Samir Haddad", Role: "pharmacist", Purpose: exchange.Treat}, map[string]any{"resourceType": "MedicationDispense", "status": "completed",
 			"medicationCodeableConcept": text("Lisinopril 10 MG Oral Tablet", "http://www.nlm.nih.gov/research/umls/rxnorm", "314076"), "subject": ref(subject), "whenHandedOver": stamp}},
 		{Lab, exchange.Asker{Practitioner: "lab", Name: "Riverside analyzer", Role: "laboratory system", Purpose: exchange.Treat, Machine: true}, map[string]any{"resourceType": "Observation", "status": "final",
@@ -44,25 +35,12 @@ func (t *tour) grows(ctx context.Context, s *Step) error {
 		if err != nil {
 			return err
 		}
-		raw, err := json.Marshal(x.what)
+		name, err := staff.writes(ctx, x.what)
 		if err != nil {
 			return err
 		}
-		kind := x.what["resourceType"].(string)
-		a, err := staff.Do(ctx, http.MethodPost, "/fhir/"+kind, raw)
-		if err != nil {
-			return err
-		}
-		if a.Status != http.StatusCreated {
-			return fmt.Errorf("%s wrote a %s: want 201, got %d: %s", x.member, kind, a.Status, a.Diagnostics())
-		}
-		var got struct{ ID string }
-		if err := json.Unmarshal(a.Body, &got); err != nil {
-			return err
-		}
-		wrote = append(wrote, kind+"/"+got.ID)
+		wrote = append(wrote, name)
 	}
-	t.note = wrote[0]
 	night := fmt.Sprintf(`{"entry":[{"fullUrl":"urn:uuid:%s","resource":{"resourceType":"Observation","status":"final","code":{"coding":[{"system":"http://loinc.org","code":"93832-4","display":"Sleep duration"}]},"subject":{"reference":"Patient/%s"},"effectiveDateTime":"%s","valueQuantity":{"value":412,"unit":"min"}}}]}`,
 		uuid(), t.chart, stamp)
 	if err := PushDevice(ctx, t.maria, []byte(night)); err != nil {

@@ -2,11 +2,9 @@ package demo
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
-	"vitalog/consent"
 	"vitalog/exchange"
 	"vitalog/synthetic"
 )
@@ -26,38 +24,25 @@ type Step struct {
 
 // tour is what the steps share.
 type tour struct {
-	w       *World
-	maria   *exchange.Patient
+	*deeds
 	person  *synthetic.Patient
-	chart   string
-	okafor  *Staff // of St. Elena
 	moreau  *Staff // of Hôpital du Lac
-	note    string // type/id of the note with a scan, of step 1
 	granted uint64 // block of the grant of step 3
 	now     time.Time
 }
 
 // Tour tells the story on the demo in w, which is running, and hands each step to tell as it ends. It stops at the first that fails.
 func Tour(ctx context.Context, w *World, tell func(Step)) error {
-	p, ok := w.Patient(maria)
-	if !ok {
-		return errors.New("this demo has no patient with an app: start it with 'vitalog demo' and let it load")
-	}
-	t := &tour{w: w, person: synthetic.Patients(Seed, 1, Day)[0], chart: p.Chart, now: time.Now()}
-	var err error
-	if t.maria, err = w.App(maria); err != nil {
+	d, err := w.deeds()
+	if err != nil {
 		return err
 	}
-	doctor := exchange.Asker{Practitioner: "okafor", Name: "Dr. Ada Okafor", Role: "cardiologist", Purpose: exchange.Treat, Reason: "blood pressure follow-up"}
-	if t.okafor, err = w.Staff(StElena, doctor); err != nil {
-		return err
-	}
+	t := &tour{deeds: d, person: synthetic.Patients(Seed, 1, Day)[0], now: time.Now()}
 	abroad := exchange.Asker{Practitioner: "moreau", Name: "Dre Claire Moreau", Role: "general practitioner", Purpose: exchange.Treat, Reason: "new patient"}
 	if t.moreau, err = w.Staff(Lac, abroad); err != nil {
 		return err
 	}
-	// A tour that ran here before left grants: it begins where the story begins.
-	if _, err := t.maria.Stop(ctx, func(g exchange.Shared) bool { return g.Rights&consent.Read != 0 }); err != nil {
+	if err := t.afresh(ctx); err != nil { // what ran here before left grants
 		return err
 	}
 	steps := []struct {
@@ -65,9 +50,9 @@ func Tour(ctx context.Context, w *World, tell func(Step)) error {
 		run  func(context.Context, *Step) error
 	}{
 		{"The record grows: four writers, one chart", t.grows},
-		{"Dr. Okafor opens Maria's blood pressure", t.refused},
-		{"Her request reaches Maria, who narrows it", t.narrows},
-		{"Dr. Okafor asks again", t.reads},
+		{"Dr. Okafor opens Maria's blood pressure", t.isRefused},
+		{"Her request reaches Maria, who narrows it", t.isGiven},
+		{"Dr. Okafor asks again", t.isRead},
 		{"Maria moves abroad and shares with Hôpital du Lac", t.moves},
 		{"What Maria sees", t.sees},
 		{"What the cloud sees", t.illegible},

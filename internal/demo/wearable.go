@@ -53,7 +53,7 @@ func (d *Demo) wearable() (*Wearable, error) {
 		return nil, err
 	}
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		keys, err := d.mariasKeys()
+		keys, err := ownKeys(d.Dir, maria)
 		if err != nil {
 			return nil, err
 		}
@@ -67,19 +67,6 @@ func (d *Demo) wearable() (*Wearable, error) {
 	}
 	device, err := exchange.NewDevice(home.Dial(h.Config.URL(), h.Genesis, h.Number, http.DefaultClient), keys)
 	return &Wearable{device: device, chart: chart}, err
-}
-
-func (d *Demo) mariasKeys() (*keyring.Patient, error) {
-	dir := filepath.Join(d.Dir, "patients", maria)
-	passphrase, err := Passphrase(dir)
-	if err != nil {
-		return nil, err
-	}
-	ring, err := keyring.Open(filepath.Join(dir, node.KeyringFile), passphrase)
-	if err != nil {
-		return nil, err
-	}
-	return ring.Own()
 }
 
 // wear has the wearable write until ctx ends.

@@ -94,21 +94,30 @@ func (w *World) Patient(app string) (*PatientState, bool) {
 
 // App opens a patient's keys and joins them with the home member.
 func (w *World) App(name string) (*exchange.Patient, error) {
-	dir := filepath.Join(w.Dir, "patients", name)
+	keys, err := ownKeys(w.Dir, name)
+	if err != nil {
+		return nil, err
+	}
+	return w.app(keys), nil
+}
+
+func (w *World) app(keys *keyring.Patient) *exchange.Patient {
+	n := Number(Pharmacy)
+	return exchange.NewPatient(home.Dial(w.State.Members[n].API, w.Genesis, n, http.DefaultClient), keys)
+}
+
+// ownKeys opens the keys of the patient with an app of that name, in the demo in base.
+func ownKeys(base, name string) (*keyring.Patient, error) {
+	dir := filepath.Join(base, "patients", name)
 	passphrase, err := Passphrase(dir)
 	if err != nil {
 		return nil, err
 	}
-	ring, err := keyring.Open(filepath.Join(dir, "keyring"), passphrase)
+	ring, err := keyring.Open(filepath.Join(dir, node.KeyringFile), passphrase)
 	if err != nil {
 		return nil, err
 	}
-	keys, err := ring.Own()
-	if err != nil {
-		return nil, err
-	}
-	n := Number(Pharmacy)
-	return exchange.NewPatient(home.Dial(w.State.Members[n].API, w.Genesis, n, http.DefaultClient), keys), nil
+	return ring.Own()
 }
 
 // Staff is somebody who works at a member and uses its FHIR endpoint.

@@ -10,13 +10,15 @@ import (
 	"time"
 )
 
-// Proxy is a network before a server. Its fields can be set at any time.
+// Proxy is a network before a server. Resets and Slow can be set at any time.
 type Proxy struct {
 	Address string // 127.0.0.1:port
 
 	Resets atomic.Int32 // of a hundred connections, so many are reset after some bytes, in either direction
 	Slow   atomic.Int64 // time.Duration by which each piece comes late
 	reset  atomic.Int64
+
+	Refused chan struct{} // has something when a connection came while the network was away, since it was last empty
 
 	target   string
 	listener net.Listener
@@ -35,7 +37,7 @@ func Before(t testing.TB, target string) *Proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Proxy{Address: l.Addr().String(), target: target, listener: l, open: map[net.Conn]bool{}}
+	p := &Proxy{Address: l.Addr().String(), target: target, listener: l, Refused: make(chan struct{}, 1), open: map[net.Conn]bool{}}
 	p.all.Go(p.accept)
 	t.Cleanup(func() {
 		l.Close()
@@ -78,6 +80,10 @@ func (p *Proxy) enter(c net.Conn) bool {
 	defer p.mu.Unlock()
 	if p.away || p.closed {
 		cut(c)
+		select {
+		case p.Refused <- struct{}{}:
+		default:
+		}
 		return false
 	}
 	p.open[c] = true

@@ -16,6 +16,7 @@ import (
 	"vitalog/internal/testnet"
 	"vitalog/ledger"
 	"vitalog/node"
+	"vitalog/op"
 	"vitalog/section"
 )
 
@@ -113,6 +114,14 @@ func TestAMemberWithANewDiskComesBackByItselfAndVotesAgain(t *testing.T) {
 	}
 	until(t, ctx, n.Nodes[0], "the ward is known elsewhere", func() bool { return n.Nodes[0].Directory.Heads()[3] == 1 })
 	write(t, ctx, n.Nodes[0], chart, "a", "b", "c")
+	claimed := func() uint64 {
+		upto, err := n.Nodes[0].Chain.Ledger().Stored(3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return upto
+	}
+	until(t, ctx, n.Nodes[0], "member 3 has said that it holds something", func() bool { return claimed() > 0 })
 	n.Stop(t, 3)
 	write(t, ctx, n.Nodes[0], chart, "d", "e")
 	if err := os.RemoveAll(filepath.Join(n.MemberDir(3), "data")); err != nil {
@@ -132,6 +141,16 @@ func TestAMemberWithANewDiskComesBackByItselfAndVotesAgain(t *testing.T) {
 	until(t, ctx, m, "it may vote, although nobody writes", func() bool { return !m.Chain.Status().Abstains })
 	t.Logf("votes after %v", time.Since(begun))
 	whole(t, ctx, m, n.Nodes[0])
+	log, tookBack := op.StoredLog(m.Genesis.Network(), m.Genesis.Members[3].Sign), false
+	until(t, ctx, n.Nodes[0], "it has taken back what it had claimed, and claims anew", func() bool {
+		if err := n.Nodes[0].Chain.Ledger().Entries(log, 1, 1000, func(e *op.Entry) error {
+			tookBack = tookBack || e.Says.(*op.Stored).Upto == 0
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return tookBack && claimed() > 0
+	})
 	n.Stop(t, 0) // now its vote is needed
 	write(t, ctx, m, enrol(t, ctx, m), "f")
 }

@@ -12,11 +12,15 @@ export const complaints = [];
 /** What the app told its console: the kinds of what failed, which a walk may have meant to fail. */
 export const said = [];
 
-/** A browser, by its settings with text of that size in pixels. */
+/** A browser, by its settings with text of that size in pixels, and with what CHROMIUM_FLAGS says. */
 export const launch = (text = 16) =>
   chromium.launch({
     executablePath: process.env.VITALOG_CHROMIUM,
-    args: [`--blink-settings=defaultFontSize=${text}`, ...(process.getuid() === 0 ? ["--no-sandbox"] : [])],
+    args: [
+      `--blink-settings=defaultFontSize=${text}`,
+      ...(process.getuid() === 0 ? ["--no-sandbox"] : []),
+      ...(process.env.CHROMIUM_FLAGS ?? "").split(" ").filter(Boolean),
+    ],
   });
 
 /** A page of a browser of its own. Axe gets in past the policy of the page, which the page itself keeps. */

@@ -58,6 +58,13 @@ async function everyPage(page, name) {
   await page.locator("main .chart ~ .button").click();
   await inspect(page, `${name}-trend-table`);
   await of("/sharing", "main .needs a.row");
+  await visit(page, "/sharing");
+  const code = page.locator(".sharer a.button").first();
+  if ((await code.count()) > 0) {
+    await code.click();
+    await page.locator(".qr path").waitFor();
+    await inspect(page, `${name}-sharing-code-shown`);
+  }
   await visit(page, "/emergency");
   await page.locator("main .stack .button").nth(1).click();
   await page.locator(".qr path").waitFor();

@@ -160,6 +160,37 @@ async function writes(page) {
   out.imported = [await imports(), await imports()];
 }
 
+/** The hospital may look in an emergency, and does: it stands out, and waits until the patient has said that it was right. */
+async function emergency(page) {
+  await press(page, "Sharing");
+  await heading(page, "Sharing");
+  await press(page, "Share with an organisation");
+  await heading(page, "Share with an organisation");
+  await page.getByLabel("Member 0").check();
+  await page.getByLabel("emergency treatment").check();
+  await press(page, "Review");
+  await heading(page, "Is this what you want?");
+  out.emergencySentence = await page.locator(".sentence").innerText();
+  await press(page, "Share");
+  await heading(page, "Sharing");
+  await hospital("emergency");
+  await press(page, "Home");
+  await heading(page, /^Hello/);
+  await page.locator(".needs .row", { hasText: "in an emergency" }).waitFor({ timeout: 30_000 });
+  out.needs = await page.locator(".needs .row").innerText();
+  await inspect(page, "home-emergency");
+  await press(page, /^Your record was opened in an emergency/);
+  await heading(page, "Activity");
+  const row = page.locator(".access", { has: page.locator(".chip", { hasText: "Emergency" }) });
+  out.row = await row.locator(".row-text").innerText();
+  await inspect(page, "activity-emergency");
+  await press(page, "Yes, that was right");
+  await row.getByText("You confirmed that this was right.").waitFor({ timeout: 60_000 });
+  await press(page, "Home");
+  await heading(page, /^Hello/);
+  out.waits = await page.locator(".needs").count();
+}
+
 async function wonders(page) {
   await press(page, "Activity");
   await heading(page, "Activity");
@@ -251,7 +282,7 @@ async function family(browser, page) {
   await heading(page, "Activity");
   const row = page.locator(".access", { hasText: "Ana Ruiz" }).first();
   await row.waitFor({ timeout: 60_000 });
-  out.row = await row.innerText();
+  out.readsRow = await row.innerText();
   await press(page, "Sharing");
   await heading(page, "Sharing");
   await inspect(page, "sharing-with-a-person");
@@ -315,6 +346,7 @@ try {
   await hides(page);
   await files(page);
   await writes(page);
+  await emergency(page);
   await wonders(page);
   await family(browser, page);
   await dark(page);

@@ -4,7 +4,7 @@
  * the hospital is HTTP, as in walk.mjs.
  * Prints one line of JSON: for each step what went wrong, or nothing. See web/prove_test.go.
  */
-import { complaints, heading, launch, open, picture, said } from "./browser.mjs";
+import { complaints, heading, inspect, launch, open, picture, said } from "./browser.mjs";
 import { passphrase, recover, views, visit } from "./look.mjs";
 import { button, desk, enrol, hospital, share, unlock } from "./patient.mjs";
 import { relay } from "./relay.mjs";
@@ -279,6 +279,53 @@ await step("recovery on a fresh profile, which is a second device", async () => 
     .click();
   await button(page, "Stop now").click();
   await second.locator(".sharer", { hasText: "Member 2" }).waitFor({ state: "hidden" }); // by itself
+});
+await step("another device gets the keys from this one", async () => {
+  const fill = async (p, what) => {
+    await p.locator("input[type=password]").fill(what);
+    await p.locator("button[type=submit]").click();
+  };
+  const third = await fresh();
+  await third.goto("/");
+  await button(third, dictionaries.en.start.other).click();
+  await third.locator(".qr path").waitFor();
+  await inspect(third, "start-pair");
+  await third.locator("details summary").click();
+  const code = await third.locator("details code").innerText();
+  await visit(page, "/more/keys");
+  await page.getByRole("link", { name: dictionaries.en.pairing.add }).click();
+  await heading(page, dictionaries.en.pairing.enter);
+  const enter = async () => {
+    await page.locator("textarea").fill(code);
+    await page.locator("button[type=submit]").click();
+  };
+  home.lie = { "pairing-get": (answer, body) => (body[32] === 0 ? Buffer.from(answer).reverse() : answer) };
+  for (const l of languages) {
+    await speak(page, l);
+    await visit(page, "/more/device");
+    await enter();
+    await page.getByText(dictionaries[l].failures["pair-swapped"]).waitFor();
+  }
+  await speak(page, "en");
+  home.lie = null;
+  await visit(page, "/more/device");
+  await enter();
+  await heading(page, dictionaries.en.pairing.ask);
+  await heading(third, dictionaries.en.pairing.compare);
+  const [here, there] = [await page.locator(".digits").innerText(), await third.locator(".digits").innerText()];
+  want(/^\d{4} \d{4}$/.test(here) && here === there, `the devices show ${here} and ${there}`);
+  await inspect(page, "more-device-number");
+  await inspect(third, "start-pair-number");
+  await fill(page, passphrase);
+  await third.getByRole("heading", { name: dictionaries.en.start.passTitle }).waitFor();
+  await fill(third, passphrase);
+  await third.locator("nav.tabs").waitFor();
+  await third.locator(".upto").waitFor({ timeout: 60_000 });
+  await reads(third);
+  await heading(page, dictionaries.en.more.keys);
+  await page.locator("main .row", { hasText: /^Got your keys on/ }).waitFor();
+  await inspect(page, "more-keys-paired");
+  await third.context().close();
 });
 await step("a passkey opens the keys", async () => {
   const cdp = await page.context().newCDPSession(page);

@@ -169,6 +169,52 @@ async function narrow(page, desk) {
   await page.getByText("Final in block").waitFor();
 }
 
+/** What a viewer gets who has a code and says a passcode. */
+async function view({ text, passcode }) {
+  const { url } = JSON.parse(Buffer.from(text.slice("shlink:/".length), "base64url"));
+  const a = await fetch(url, { method: "POST", body: JSON.stringify({ recipient: "Dr. Ruiz, Rome", passcode }) });
+  return `${a.status} ${(await a.json().catch(() => ({}))).remainingAttempts ?? ""}`;
+}
+
+/** A code for somebody without an account: made, opened, and each opening and wrong passcode shows. */
+async function code(page) {
+  await press(page, "Share by a code");
+  await heading(page, "Share by a code");
+  await press(page, "For an emergency", "ArrowUp"); // round to the last one
+  await press(page, "Make the code");
+  await page.getByText("Choose at least one part").waitFor();
+  await press(page, "Parts that I choose", "ArrowUp");
+  await press(page, "1 time", "ArrowDown"); // to 5 times
+  await reach(page, "A note for yourself");
+  await page.keyboard.type("a trip");
+  await press(page, "Make the code");
+  await heading(page, "a trip");
+  await page.locator(".qr path").waitFor();
+  await page.getByText("Final in block").waitFor();
+  await inspect(page, "sharing-code-made");
+  await press(page, "As a link");
+  const made = { text: await page.locator("details code").innerText(), passcode: await page.locator(".passcode dd").innerText() };
+  out.viewed = [await view({ ...made, passcode: "a guess" }), await view(made)];
+  await press(page, "Activity");
+  await heading(page, "Activity");
+  await page.getByText("With your code “a trip”").nth(1).waitFor();
+  out.openings = await page.locator(".access").evaluateAll((all) => all.slice(0, 2).map((li) => li.innerText));
+  await press(page, "Sharing");
+  await heading(page, "Sharing");
+  return made;
+}
+
+async function endsCode(page, made) {
+  await press(page, "Sharing");
+  await heading(page, "Sharing");
+  await press(page, "Stop a trip");
+  await press(page, "Stop now");
+  await page.getByText("Codes that open a part of it").waitFor({ state: "detached" });
+  out.viewed.push(await view(made));
+  await press(page, "Home");
+  await heading(page, /^Hello/);
+}
+
 async function stops(page, desk) {
   out.allowed = await hospital("read", desk);
   await press(page, "Sharing");
@@ -215,8 +261,10 @@ try {
   await hospital("load", desk);
   await reading(page);
   await narrow(page, desk);
+  const made = await code(page);
   await everyWay(page);
   await largeText(home, words);
+  await endsCode(page, made);
   await stops(page, desk);
   await locks(page);
   await claims(browser);

@@ -4,7 +4,7 @@ import { type Asked, asked } from "../fhir/corrections.ts";
 import { type Item, item } from "../fhir/item.ts";
 import { count, fill, words } from "../i18n/index.ts";
 import { vaultInWorker } from "../link.ts";
-import type { Activity, Chart, Failure, Grant, Network, Progress, ReadChart, Request, State, VaultError } from "../vault/api.ts";
+import type { Activity, Chart, Failure, Grant, Link, Network, Progress, ReadChart, Request, State, VaultError } from "../vault/api.ts";
 import { notice } from "./notice.ts";
 import { place } from "./route.ts";
 import type { View } from "./views.ts";
@@ -14,7 +14,9 @@ export const state = signal<State | null>(null);
 const own = signal<Chart | null>(null);
 export const activity = signal<Activity | null>(null);
 export const requests = signal<{ requests: Request[]; spam: number } | null>(null);
+/** But for those of health links, which are no organisation's. */
 export const grants = signal<Grant[] | null>(null);
+export const links = signal<Link[] | null>(null);
 export const progress = signal<Progress | null>(null);
 
 /** Somebody else's record that is open: it shows on these views and nowhere else, and every other view ends it. */
@@ -73,6 +75,7 @@ function drop() {
   activity.value = null;
   requests.value = null;
   grants.value = null;
+  links.value = null;
   trouble.value = "";
 }
 
@@ -86,11 +89,12 @@ export async function settle(next?: State): Promise<State> {
 }
 
 async function show() {
-  const [c, a, q, g] = await Promise.all([vault.record(), vault.activity(), vault.requests(), vault.grants()]);
+  const [c, a, q, g, l] = await Promise.all([vault.record(), vault.activity(), vault.requests(), vault.grants(), vault.links()]);
   own.value = c;
   activity.value = a;
   requests.value = q;
-  grants.value = g;
+  grants.value = g.filter((x) => x.to.kind !== "link");
+  links.value = l;
   lookAgain(c);
 }
 

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import type { Resource } from "../vault/api.ts";
 import { type Item, item, type Kind } from "./item.ts";
 import { medicines, standing } from "./medicines.ts";
+import { quantity } from "./read.ts";
 import { series } from "./series.ts";
 import { timeline } from "./timeline.ts";
 
@@ -124,4 +125,17 @@ test("what is deleted or doesn't read is no item, and what is odd is shown as fa
   expect(items(broken, gone)).toEqual([]);
   const [odd] = items(row({ resourceType: "Basic", code: { text: "Something new" } }));
   expect([odd!.kind, odd!.title, odd!.at]).toEqual(["other", "Something new", Date.UTC(2026, 0, 1)]);
+});
+
+test.each([
+  ["mL/min/{1.73_m2}", "mL/min/1.73m²"],
+  ["10*3/uL", "10³/µL"],
+  ["10^12/L", "10¹²/L"],
+  ["kg/m2", "kg/m²"],
+  ["umol/L", "µmol/L"],
+  ["{steps}", ""],
+  ["U/L", "U/L"],
+  ["mm[Hg]", "mmHg"],
+])("%s is shown as %s", (unit, shown) => {
+  expect(quantity({ value: 4, unit })).toBe(`4 ${shown}`.trim());
 });

@@ -27,11 +27,20 @@ export const labels = (all: CodeableConcept[] | undefined): string => (all ?? []
 export const hasCode = (c: CodeableConcept | undefined, ...codes: string[]): boolean =>
   c?.coding?.some((x) => codes.includes(x.code ?? "")) ?? false;
 
-/** Units as people write them: UCUM's annotations and brackets are for machines. */
+const high = (digits: string): string => [...digits].map((d) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(d)]).join("");
+
+/** Units as people write them: UCUM's annotations and brackets are for machines, and a power stands high. */
 export function unit(q: Quantity | undefined): string {
   const u = q?.unit ?? q?.code ?? "";
   const plain: Record<string, string> = { "mm[Hg]": "mmHg", Cel: "°C", "{dose}": "", "1": "", "/min": "/min", d: "d" };
-  return plain[u] ?? u.replace(/\{[^}]*\}/g, "").replace(/[[\]]/g, "");
+  const shown = u
+    .replace(/\{1\.73_m2\}/g, "1.73m2")
+    .replace(/\{[^}]*\}/g, "")
+    .replace(/[[\]]/g, "")
+    .replace(/^10[*^](\d+)/, (_, n: string) => `10${high(n)}`)
+    .replace(/(^|[^a-z])m([23])\b/g, (_, before: string, n: string) => `${before}m${high(n)}`)
+    .replace(/\bu(?=(?:g|l|L|m|mol|kat)\b)/g, "µ");
+  return plain[u] ?? shown;
 }
 
 export function quantity(q: Quantity | undefined): string {

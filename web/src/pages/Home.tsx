@@ -6,15 +6,10 @@ import { series } from "../fhir/series.ts";
 import { count, say, time, words } from "../i18n/index.ts";
 import { Chip, Empty, FlagChip, Go, Part, RowLink, Title, Value } from "../ui/parts.tsx";
 import { Upto } from "../ui/Upto.tsx";
-import type { Access } from "../vault/api.ts";
 import { AccessRow, partyName } from "./activity/AccessRow.tsx";
-import { looks } from "./activity/looks.ts";
+import { looks, toReview } from "./activity/looks.ts";
 
 const week = 7 * 86_400_000;
-
-/** Allowed emergency accesses of the last week. */
-const emergencies = (rows: Access[]): Access[] =>
-  rows.filter((r) => r.purpose === "ETREAT" && r.outcome === "allowed" && r.at > Date.now() - week);
 
 export function Home() {
   const w = words.value.home;
@@ -46,7 +41,7 @@ export function Home() {
 
 function Needs() {
   const w = words.value.home;
-  const urgent = emergencies(activity.value?.rows ?? []);
+  const urgent = toReview(activity.value?.rows ?? [], new Set(corrections.value.map((c) => c.about)));
   const problems = chart.value?.problems.length ?? 0;
   if (waiting.value.length === 0 && urgent.length === 0 && problems === 0) return null;
   return (
@@ -62,13 +57,13 @@ function Needs() {
             more={w.answer}
           />
         ))}
-        {urgent.slice(0, 1).map((r) => (
+        {urgent.slice(0, 3).map(({ id, first: r }) => (
           <RowLink
-            key={r.id}
+            key={id}
             to="/activity"
             icon="alert"
             title={w.emergency}
-            more={say(w.emergencyBy, { who: <bdi>{partyName(r.by)}</bdi>, day: time(r.at) })}
+            more={say(w.emergencyBy, { who: <bdi>{[r.person, partyName(r.by)].filter(Boolean).join(", ")}</bdi>, day: time(r.at) })}
           />
         ))}
         {problems > 0 && <RowLink to="/record" icon="alert" title={count(w.problems, problems)} more={w.problemsDo} />}

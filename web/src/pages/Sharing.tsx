@@ -1,13 +1,14 @@
 /** Who can see or write what; what is asked for; and stopping it, one or all. */
 import { useState } from "preact/hooks";
 import { go } from "../app/route.ts";
-import { grants, requests, settled, vault } from "../app/store.ts";
+import { grants, links, requests, vault } from "../app/store.ts";
 import { count, fill, list, say, time, words } from "../i18n/index.ts";
 import { Icon } from "../ui/Icon.tsx";
 import { Button, Chip, Empty, Go, Part, RowLink, Title } from "../ui/parts.tsx";
-import { Sheet } from "../ui/Sheet.tsx";
 import { partyName, purposeName } from "./activity/AccessRow.tsx";
 import { type Bundle, live, may, type Sharer, sharers, unseen } from "./sharing/bundle.ts";
+import { CodeCard, opens } from "./sharing/CodeCard.tsx";
+import { Stop } from "./sharing/Stop.tsx";
 import { changing, sectionsText } from "./sharing/terms.tsx";
 
 export function Sharing() {
@@ -15,7 +16,9 @@ export function Sharing() {
   const all = grants.value ?? [];
   const now = sharers(all.filter(live));
   const past = sharers(all.filter((g) => !live(g)));
-  const hidden = unseen(all);
+  const codes = links.value ?? [];
+  const [good, spent] = [codes.filter(opens), codes.filter((l) => !opens(l))];
+  const hidden = unseen(all).filter((s) => !good.some((l) => l.sections.includes(s)));
   return (
     <div class="page">
       <Title>{w.title}</Title>
@@ -24,30 +27,46 @@ export function Sharing() {
           <Icon name="plus" />
           {w.new}
         </Go>
+        <Go to="/sharing/code" class="button quiet">
+          <Icon name="key" />
+          {words.value.codes.title}
+        </Go>
         <Go to="/sharing/card" class="button quiet">
           <Icon name="code" />
           {w.card}
         </Go>
       </div>
       <Asked />
-      <Part title={w.shared}>
-        {now.length === 0 && <Empty icon="lock">{w.nobody}</Empty>}
-        {now.map((s) => (
-          <SharerCard key={s.id} sharer={s} />
-        ))}
-      </Part>
+      {(now.length > 0 || good.length === 0) && (
+        <Part title={w.shared}>
+          {now.length === 0 && <Empty icon="lock">{w.nobody}</Empty>}
+          {now.map((s) => (
+            <SharerCard key={s.id} sharer={s} />
+          ))}
+        </Part>
+      )}
+      {good.length > 0 && (
+        <Part title={words.value.codes.list}>
+          {good.map((l) => (
+            <CodeCard key={l.id} link={l} />
+          ))}
+        </Part>
+      )}
       <Part title={w.blind}>
         <p class="card text">{hidden.length > 0 ? list(hidden.map((s) => words.value.sections[s])) : w.blindAll}</p>
       </Part>
-      {past.length > 0 && (
+      {past.length + spent.length > 0 && (
         <details class="past">
           <summary>{w.past}</summary>
           {past.map((s) => (
             <SharerCard key={s.id} sharer={s} over />
           ))}
+          {spent.map((l) => (
+            <CodeCard key={l.id} link={l} />
+          ))}
         </details>
       )}
-      {now.length > 0 && <StopAll />}
+      {now.length + good.length > 0 && <StopAll />}
     </div>
   );
 }
@@ -180,26 +199,6 @@ function BundleOf({ bundle: b, sharer: s, over }: { bundle: Bundle; sharer: Shar
         />
       )}
     </div>
-  );
-}
-
-function Stop(p: { title: preact.ComponentChildren; why: string; act: string; stop(): Promise<{ block: number }>; close(): void }) {
-  const [busy, setBusy] = useState(false);
-  const stop = async () => {
-    setBusy(true);
-    await settled(words.value.sharing.stopped, p.stop);
-    p.close();
-  };
-  return (
-    <Sheet title={p.title} close={p.close}>
-      <p>{p.why}</p>
-      <div class="stack">
-        <Button tone="danger" busy={busy} onClick={() => void stop()}>
-          {p.act}
-        </Button>
-        <Button onClick={p.close}>{words.value.common.cancel}</Button>
-      </div>
-    </Sheet>
   );
 }
 

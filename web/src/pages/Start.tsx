@@ -1,4 +1,4 @@
-/** Before a record is open: new, claimed with a card, recovered from 24 words, unlock, recovery kit, and the first writing to the ledger. */
+/** Before a record is open: new, claimed with a card, with the keys of another device, recovered from 24 words, unlock, recovery kit, and the first writing to the ledger. */
 
 import { useEffect, useState } from "preact/hooks";
 import { explain, network, progress, refresh, settle, state, vault } from "../app/store.ts";
@@ -11,9 +11,10 @@ import type { State } from "../vault/api.ts";
 import { Claim } from "./start/Claim.tsx";
 import { Form, Steps } from "./start/Form.tsx";
 import { Kit } from "./start/Kit.tsx";
+import { Pair } from "./start/Pair.tsx";
 import { Unlock } from "./start/Unlock.tsx";
 
-type Step = "welcome" | "fresh" | "recover" | "card";
+type Step = "welcome" | "fresh" | "recover" | "card" | "pair";
 
 export function Start({ unreachable, retry }: { unreachable: string; retry(): void }) {
   const [step, setStep] = useState<Step>("welcome");
@@ -24,6 +25,7 @@ export function Start({ unreachable, retry }: { unreachable: string; retry(): vo
   if (s.phase === "open" && s.claim !== "none") return <Claim going={s.claim === "going"} />;
   if (s.phase === "open") return <Enrol />;
   if (step === "fresh" || step === "card") return <Fresh claim={step === "card"} back={() => setStep("welcome")} />;
+  if (step === "pair") return <Pair back={() => setStep("welcome")} />;
   if (step === "recover") return <Recover back={() => setStep("welcome")} />;
   return <Welcome pick={setStep} />;
 }
@@ -41,6 +43,7 @@ function Welcome({ pick }: { pick(s: Step): void }) {
           {w.fresh}
         </Button>
         <Button onClick={() => pick("card")}>{w.card}</Button>
+        <Button onClick={() => pick("pair")}>{w.other}</Button>
         <Button onClick={() => pick("recover")}>{w.recover}</Button>
       </div>
       {n && (

@@ -6,23 +6,24 @@ interface Drawn {
   path: string;
 }
 
-async function draw(text: string): Promise<Drawn> {
-  const { generate } = await import("lean-qr");
-  const code = generate(text);
+async function draw(text: string, level: "L" | "M"): Promise<Drawn> {
+  const { correction, generate } = await import("lean-qr");
+  const code = generate(text, { minCorrectionLevel: correction[level] });
   let path = "";
   for (let y = 0; y < code.size; y++) for (let x = 0; x < code.size; x++) if (code.get(x, y)) path += `M${x} ${y}h1v1h-1z`;
   return { size: code.size, path };
 }
 
-export function Code({ text, label }: { text: string; label: string }) {
+/** `level` is of error correction: what part of the code may be unreadable. */
+export function Code({ text, label, level = "L" }: { text: string; label: string; level?: "L" | "M" }) {
   const [drawn, setDrawn] = useState<Drawn | null>(null);
   useEffect(() => {
     let here = true;
-    void draw(text).then((d) => here && setDrawn(d));
+    void draw(text, level).then((d) => here && setDrawn(d));
     return () => {
       here = false;
     };
-  }, [text]);
+  }, [text, level]);
   const size = (drawn?.size ?? 29) + 8;
   return (
     <svg class="qr" viewBox={`-4 -4 ${size} ${size}`} role="img" aria-label={label} shape-rendering="crispEdges">

@@ -22,7 +22,10 @@ import type {
   Grant,
   Imported,
   Invited,
+  Link,
   Network,
+  NewLink,
+  Offered,
   Progress,
   Proof,
   ProxyShare,
@@ -65,6 +68,10 @@ export type Failure =
   | "claimed-other" // somebody else has taken over a part of the chart
   | "no-lock" // a record of the custody's time that the patient's keys don't open yet
   | "proxy-code" // no invitation or answer of a proxy, or for somebody else
+  | "pair-code" // no code of a new device: a character is missing or wrong
+  | "pair-elsewhere" // it is at another network or home member
+  | "pair-gone" // the code is over: used, cancelled, or older than ten minutes
+  | "pair-swapped" // the home member put something of its own in the place of what a device said
   | "behind" // the home member shows an older state than was proved before
   | "damaged" // what is kept in this browser doesn't read: recover with the words
   | "internal";
@@ -83,6 +90,21 @@ export interface Vault {
   create(o: { passphrase: string; claim?: boolean }): Promise<State>;
   /** Takes the root from 24 words: any case and spacing. */
   recover(o: { words: string; passphrase: string }): Promise<State>;
+  /** Gets the keys from another device, step by step: a code for it, the number that both show, and what it gives; then they are kept. */
+  offerPairing(): Promise<Offered>;
+  /** Waits for the other device. Eight digits. */
+  pairingNumber(): Promise<string>;
+  /** Waits until the person there has said yes. */
+  pairingKeys(): Promise<void>;
+  keepPairing(o: { passphrase: string }): Promise<State>;
+  /** Meets a device without keys by its code, as typed or as the link of its QR code. Nothing is given yet. */
+  meetPairing(o: { code: string }): Promise<{ number: string }>;
+  /** Gives the keys to the device that was met. The passphrase is asked for again. */
+  givePairing(o: { passphrase: string }): Promise<void>;
+  /** Ends a pairing on this side, whichever it is. */
+  endPairing(): Promise<void>;
+  /** When other devices got the keys. */
+  paired(): Promise<number[]>;
   /** The 24 words, for the recovery kit. The passphrase is asked for again, unless the kit was never saved. */
   words(o: { passphrase?: string }): Promise<string[]>;
   /** Confirms that the kit was opened: words at places (from 1) as typed. False if one is wrong. */
@@ -114,8 +136,12 @@ export interface Vault {
   /** The bytes of a Binary that came as an attachment, with its content type. */
   attachment(o: { section: SectionName; entry: number }): Promise<Blob>;
   activity(): Promise<Activity>;
+  /** The patient says that these accesses, by id, were right. */
+  review(o: { accesses: string[] }): Promise<Final>;
   requests(): Promise<{ requests: Request[]; spam: number }>;
   grants(): Promise<Grant[]>;
+  /** Health links, those that ended too; they are among the grants. */
+  links(): Promise<Link[]>;
   card(): Promise<Card>;
 
   /**
@@ -129,6 +155,8 @@ export interface Vault {
   importReadings(o: { file: Blob; since: string }): Promise<Imported>;
   share(o: Share): Promise<Final>;
   answer(o: Answer): Promise<Final>;
+  /** Makes a health link of what the record has now. Returns the id of its grant. */
+  makeLink(o: NewLink): Promise<Final & { id: string }>;
   /** Ends grants and begins a new epoch for what is written from now on. */
   stop(o: { grants: string[] }): Promise<Final>;
   stopAll(): Promise<Final>;

@@ -46,9 +46,11 @@ export function compare(a: Uint8Array, b: Uint8Array): number {
 
 export const isZero = (b: Uint8Array): boolean => b.every((x) => x === 0);
 
+const digits = Array.from({ length: 256 }, (_, x) => x.toString(16).padStart(2, "0"));
+
 export function hex(b: Uint8Array): string {
   let out = "";
-  for (const x of b) out += x.toString(16).padStart(2, "0");
+  for (const x of b) out += digits[x];
   return out;
 }
 
@@ -88,8 +90,9 @@ export const unbase64url = (s: string): Bytes =>
 
 export const sha256 = (b: Uint8Array): Bytes => nobleSha256(b) as Bytes;
 
-/** SHA-256 of much: natively. */
-export const sha256Large = async (b: Bytes): Promise<Bytes> => new Uint8Array(await crypto.subtle.digest("SHA-256", b));
+/** SHA-256 of what may be much: natively, but for what is done before a thread of the browser's would have begun. */
+export const sha256Large = async (b: Bytes): Promise<Bytes> =>
+  b.length <= 4096 ? sha256(b) : new Uint8Array(await crypto.subtle.digest("SHA-256", b));
 
 export const random = (n: number): Bytes => crypto.getRandomValues(new Uint8Array(n));
 

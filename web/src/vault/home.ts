@@ -1,6 +1,6 @@
 /** Calls to the home member (spec/home.md). It relays and is trusted with nothing: whoever asks checks the answer. */
 
-import { type Bytes, concat, equal, sha256Large } from "./bytes.ts";
+import { type Bytes, concat, equal, sha256Large, text } from "./bytes.ts";
 import { fail, type failure } from "./failure.ts";
 import { type Genesis, parseGenesis } from "./ledger/genesis.ts";
 import { codes, type Operation } from "./ledger/operation.ts";
@@ -46,6 +46,13 @@ export interface Home {
   ownerLocks(member: number, asked: Bytes): Promise<Bytes>;
   /** One holder's parts for an access (spec/release.md), sealed to its session. */
   release(member: number, request: Bytes): Promise<Bytes>;
+  /** Leaves bytes in a place of a mailbox where two devices meet, and what is there; nothing yet: empty (spec/pairing.md). */
+  putPairing(mailbox: Bytes, place: number, b: Bytes): Promise<void>;
+  pairing(mailbox: Bytes, place: number): Promise<Bytes>;
+  /** Hands over the file of a health link whose grant is on the ledger. */
+  putLink(log: Bytes, grant: number, file: Bytes): Promise<void>;
+  /** What the token of a link's address is appended to. */
+  linkBase(): Promise<string>;
   /** Events of logs that grow, as they come, until signal ends it. */
   follow(body: Bytes, signal: AbortSignal): Promise<ReadableStream<Uint8Array>>;
 }
@@ -171,6 +178,10 @@ export function homeOf(base: string, issuer: number, ask: Fetch): Home {
     claim: (member, sealed) => call("claim", writer().u16(member).fixed(sealed).done()),
     ownerLocks: (member, asked) => call("owner-locks", writer().u16(member).fixed(asked).done()),
     release: (member, request) => call("release", writer().u16(member).fixed(request).done()),
+    putPairing: async (mailbox, place, b) => void (await call("pairing-put", writer().fixed(mailbox).u8(place).fixed(b).done())),
+    pairing: (mailbox, place) => call("pairing-get", writer().fixed(mailbox).u8(place).done()),
+    putLink: async (log, grant, file) => void (await call("put-link", concat(log, u64(grant), file))),
+    linkBase: async () => text(await call("link-base", new Uint8Array(0))),
     follow: async (body, signal) => (await post("follow", body, { signal })).body ?? fail("unreachable", "follow: no answer"),
   };
 }

@@ -7,8 +7,7 @@ import { type Bytes, hex, sha256, unhex } from "./bytes.ts";
 import { aes } from "./crypto/aes.ts";
 import { type Secret, secretOf } from "./crypto/derive.ts";
 import { type Signer, signerOf } from "./crypto/ed25519.ts";
-import type { Kem } from "./crypto/kem.ts";
-import { type Decapsulator, decapsulatorOf } from "./crypto/xwing.ts";
+import { type Decapsulator, decapsulatorOf, type Kem } from "./crypto/xwing.ts";
 import { type SectionName, sectionNumber } from "./names.ts";
 import { sum, u32 } from "./wire.ts";
 

@@ -5,25 +5,27 @@
 
 import type { Notice, Vault } from "./api.ts";
 import { type Bytes, random, wipe } from "./bytes.ts";
-import type { Kem } from "./crypto/kem.ts";
 import { doorOf } from "./door.ts";
 import { fail } from "./failure.ts";
 import { claimant, claimChart, findClaim } from "./flows/claimed.ts";
 import { enrol, isEnrolled } from "./flows/enrol.ts";
 import { readNotes } from "./flows/notes.ts";
+import { type Awaiting, type Meeting, meet, offer } from "./flows/pairing.ts";
 import type { Session } from "./flows/session.ts";
 import { restoreLogs, syncLogs } from "./flows/sync.ts";
+import type { Ask } from "./helpers.ts";
 import { type Fetch, homeOf } from "./home.ts";
 import { addPasskey, changePassphrase, makeRing, openByPasskey, openByPassphrase, type Ring } from "./keyring.ts";
 import { patientOf } from "./keys.ts";
 import { sections } from "./names.ts";
+import { alone } from "./opening.ts";
 import type { Store } from "./store.ts";
 import { rootOf, wordsOf } from "./words.ts";
 
 export interface Surroundings {
   store: Store;
   fetch: Fetch;
-  kem?: Kem; // where the browser has none; by itself it does without helpers
+  helpers?: Ask; // by itself it does without
   notify(n: Notice): void;
 }
 
@@ -34,6 +36,13 @@ type Keys =
   | "confirmWords"
   | "enrol"
   | "claim"
+  | "offerPairing"
+  | "pairingNumber"
+  | "pairingKeys"
+  | "keepPairing"
+  | "meetPairing"
+  | "givePairing"
+  | "endPairing"
   | "unlock"
   | "unlockPasskey"
   | "addPasskey"
@@ -48,9 +57,12 @@ export interface Locker {
 }
 
 export function lockerOf(env: Surroundings): Locker {
-  const { store } = env;
+  const { store, helpers: ask = alone } = env;
   let session: Session | null = null;
   let kit: Bytes | null = null; // the root of who was just made, until the words are confirmed or the vault locks
+  let awaiting: Awaiting | null = null; // on a device without keys
+  let given: Bytes | null = null; // the root that another device gave, until it is kept
+  let meeting: Meeting | null = null; // on one with keys
 
   const door = doorOf(env, () => session?.patient.chart ?? null);
   const { ring, set } = door;
@@ -61,7 +73,7 @@ export function lockerOf(env: Surroundings): Locker {
   /** Takes over the root and overwrites it. */
   const begin = async (root: Bytes): Promise<void> => {
     const { genesis, member, home: base } = await door.pinned();
-    const patient = await claimant(await patientOf(genesis.network, root, true, env.kem), store);
+    const patient = await claimant(await patientOf(genesis.network, root, true, (q) => ask("kem", q)), store);
     const home = homeOf(base, member, env.fetch);
     const progress = (p: Parameters<Session["progress"]>[0]): void => env.notify({ kind: "progress", progress: p });
     session = {
@@ -78,6 +90,7 @@ export function lockerOf(env: Surroundings): Locker {
       reads: null,
       others: new Map(),
       opened: new Map(),
+      ask,
       progress,
     };
     await restoreLogs(session);
@@ -93,6 +106,20 @@ export function lockerOf(env: Surroundings): Locker {
   const forgetKit = (): void => {
     if (kit) wipe(kit);
     kit = null;
+  };
+
+  /** Keeps the root of a patient who has been on this network before. */
+  const comeBack = async (root: Bytes, passphrase: string): Promise<void> => {
+    await keep(root, passphrase);
+    wipe(root);
+    const s = open();
+    await set({ kitSaved: true, ...((await isEnrolled(s)) ? { enrolled: true } : await findClaim(s)) });
+  };
+
+  const endPairing = (): void => {
+    awaiting?.end();
+    if (given) wipe(given);
+    [awaiting, given, meeting] = [null, null, null];
   };
 
   /** A session whose logs were proved at least once. */
@@ -115,11 +142,7 @@ export function lockerOf(env: Surroundings): Locker {
       return state();
     },
     recover: async ({ words, passphrase }) => {
-      const root = await rootOf(words);
-      await keep(root, passphrase);
-      wipe(root);
-      const s = open();
-      await set({ kitSaved: true, ...((await isEnrolled(s)) ? { enrolled: true } : await findClaim(s)) });
+      await comeBack(await rootOf(words), passphrase);
       return state();
     },
     words: async ({ passphrase }) => {
@@ -147,6 +170,39 @@ export function lockerOf(env: Surroundings): Locker {
 
     claim: ({ card }) => claimChart(open(), card, set),
 
+    offerPairing: async () => {
+      endPairing();
+      if (await ring()) fail("has-patient", "keys are kept in this browser already");
+      const { genesis, member, home: base } = await door.pinned();
+      awaiting = await offer(homeOf(base, member, env.fetch), genesis.network, member);
+      return awaiting.offered;
+    },
+    pairingNumber: () => (awaiting ?? fail("invalid", "no code was made")).number(),
+    pairingKeys: async () => {
+      const mine = awaiting ?? fail("invalid", "no code was made");
+      const root = await mine.root();
+      if (awaiting === mine) given = root;
+      else wipe(root);
+    },
+    keepPairing: async ({ passphrase }) => {
+      await comeBack(given ?? fail("invalid", "no keys were given"), passphrase);
+      endPairing();
+      return state();
+    },
+    meetPairing: async ({ code }) => {
+      endPairing();
+      meeting = await meet(await proved(), code);
+      return { number: meeting.number };
+    },
+    givePairing: async ({ passphrase }) => {
+      const to = meeting ?? fail("invalid", "no device was met");
+      const root = await openByPassphrase(await own(), passphrase);
+      await to.give(root);
+      wipe(root);
+      endPairing();
+    },
+    endPairing: async () => endPairing(),
+
     unlock: async ({ passphrase }) => {
       await begin(await openByPassphrase(await own(), passphrase));
       return state();
@@ -171,6 +227,7 @@ export function lockerOf(env: Surroundings): Locker {
     lock: async () => {
       session = null;
       forgetKit();
+      endPairing();
       env.notify({ kind: "locked" });
       return state();
     },
@@ -181,6 +238,7 @@ export function lockerOf(env: Surroundings): Locker {
     forget: async () => {
       session = null;
       forgetKit();
+      endPairing();
       await store.clear();
       return state();
     },

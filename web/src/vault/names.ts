@@ -64,5 +64,6 @@ export type Party =
   | { kind: "member"; number: number; name: string; memberKind: string }
   | { kind: "device"; name: string }
   | { kind: "proxy"; name: string; id: string } // who reads for the patient, by the invitation's id
+  | { kind: "link"; name: string } // whoever has a health link; the name is the patient's own for it
   | { kind: "patient" }
   | { kind: "unknown" }; // a key that no note of the patient's names

@@ -14,8 +14,8 @@ const hospital = process.env.VITALOG_HOSPITAL ?? "";
 const passphrase = "a patient's passphrase";
 
 async function has<T>(
-  deed: "ask" | "write" | "attach" | "read" | "verify",
-  body: { card?: string; chart?: string; export?: string },
+  deed: "ask" | "write" | "attach" | "read" | "verify" | "open",
+  body: { card?: string; chart?: string; export?: string; link?: string; passcode?: string; times?: number; embedded?: number },
 ): Promise<T> {
   const r = await fetch(`${hospital}/${deed}`, { method: "POST", body: JSON.stringify(body) });
   if (!r.ok) throw new Error(`${deed}: ${await r.text()}`);
@@ -218,6 +218,64 @@ describe.skipIf(home === "")("the vault on a running network", () => {
     expect((await other.grants()).map((g) => [g.id, g.label, g.to])).toEqual((await vault.grants()).map((g) => [g.id, g.label, g.to]));
   }, 120_000);
 
+  test("gives its keys to another device, once and to no other key", async () => {
+    const { vault: other } = start(memoryStore());
+    await other.begin({ home });
+    const { code, link } = await other.offerPairing();
+    const flip = (name: string, place: number) => async (url: URL | RequestInfo, init?: RequestInit) => {
+      const r = await fetch(url, init);
+      if (!String(url).endsWith(name) || (init?.body as Bytes | undefined)?.[32] !== place) return r;
+      const b = new Uint8Array(await r.arrayBuffer());
+      return new Response(b.length > 0 ? b.map((x, i) => (i === b.length - 1 ? x ^ 1 : x)) : b, r);
+    };
+
+    // A home member that shows another key, or that is another one.
+    const { vault: lied } = start(store, flip("pairing-get", 0) as typeof fetch);
+    await lied.unlock({ passphrase });
+    await expect(lied.meetPairing({ code })).rejects.toMatchObject({ failure: "pair-swapped" });
+    await expect(vault.meetPairing({ code: code.slice(1) })).rejects.toMatchObject({ failure: "pair-code" });
+
+    const [here, there] = await Promise.all([vault.meetPairing({ code: link }), other.pairingNumber()]);
+    expect(here.number).toMatch(/^\d{8}$/);
+    expect(there).toBe(here.number);
+    await expect(lied.meetPairing({ code })).rejects.toMatchObject({ failure: "pair-swapped" });
+    const { vault: late } = start(store);
+    await late.unlock({ passphrase });
+    await expect(late.meetPairing({ code })).rejects.toMatchObject({ failure: "pair-gone" }); // somebody was there before
+    await expect(other.keepPairing({ passphrase })).rejects.toMatchObject({ failure: "invalid" }); // nothing was given
+    await expect(vault.givePairing({ passphrase: "another passphrase" })).rejects.toMatchObject({ failure: "wrong-passphrase" });
+    await Promise.all([vault.givePairing({ passphrase }), other.pairingKeys()]);
+    await expect(vault.meetPairing({ code })).rejects.toMatchObject({ failure: "pair-gone" }); // it was once
+    await expect(other.keepPairing({ passphrase: "short" })).rejects.toMatchObject({ failure: "weak-passphrase" });
+    expect(await other.keepPairing({ passphrase: "the other device's" })).toMatchObject({
+      phase: "open",
+      enrolled: true,
+      kitSaved: true,
+      chart,
+    });
+    await other.sync();
+    const same = (c: Chart) => c.resources.map((r) => [r.key, r.current.entry, r.current.json]).sort();
+    expect(same(await other.record())).toEqual(same(await vault.record()));
+    expect([(await vault.paired()).length, await other.paired()]).toEqual([1, await vault.paired()]);
+
+    // A home member that alters what is sealed, and a person who stops.
+    const { vault: third } = start(memoryStore(), flip("pairing-get", 2) as typeof fetch);
+    await third.begin({ home });
+    const meets = async () => {
+      const [, n] = await Promise.all([vault.meetPairing({ code: (await third.offerPairing()).code }), third.pairingNumber()]);
+      return n;
+    };
+    await meets();
+    const [, altered] = await Promise.allSettled([vault.givePairing({ passphrase }), third.pairingKeys()]);
+    expect(altered).toMatchObject({ reason: { failure: "pair-swapped" } });
+    await meets();
+    const stopped = expect(third.pairingKeys()).rejects.toMatchObject({ failure: "pair-gone" });
+    await third.endPairing();
+    await stopped;
+    expect((await vault.paired()).length).toBe(2); // of the device that got nothing too
+    expect((await third.state()).phase).toBe("none");
+  }, 120_000);
+
   test("opens again from what the browser keeps, without asking for ciphertext", async () => {
     await vault.lock();
     await expect(vault.record()).rejects.toMatchObject({ failure: "locked" });
@@ -293,6 +351,59 @@ describe.skipIf(home === "")("the vault on a running network", () => {
     await expect(vault.stopAll()).rejects.toMatchObject({ failure: "conflict" });
   }, 120_000);
 
+  test("lets who has a code and its passcode read a part of the record, with a row for each opening and each wrong passcode", async () => {
+    await vault.write({ json: '{"resourceType":"AllergyIntolerance","id":"nuts","code":{"text":"peanuts"}}', section: "summary" });
+    await vault.write({ json: '{"resourceType":"Observation","id":"diary","status":"final"}', section: "mental-health" });
+    const ask = { sections: ["summary", "medications"] as const, lasts: 900_000, label: "Rome" };
+    await expect(vault.makeLink({ ...ask, sections: [...ask.sections], uses: 0 })).rejects.toMatchObject({ failure: "invalid" });
+    const { id } = await vault.makeLink({ ...ask, sections: [...ask.sections], uses: 2 });
+    const made = async () => (await vault.links()).find((l) => l.id === id)!;
+    const link = await made();
+    expect(link).toMatchObject({ label: "Rome", sections: ["summary", "medications"], resources: 1, used: 0, wrong: 0, state: "in-force" });
+    expect(link.passcode).toMatch(/^\d{6}$/);
+
+    const open = (o: { passcode?: string; times?: number; embedded?: number }, l = link) =>
+      has<{ status: number; left: number; bundle: string }[]>("open", { link: l.text, passcode: l.passcode, ...o });
+    const [first] = await open({});
+    expect(JSON.parse(first!.bundle).entry.map((e: { resource: { id: string } }) => e.resource.id)).toEqual(["nuts"]);
+    await vault.sync();
+    const rows = async () => (await vault.activity()).rows.filter((r) => r.by.kind === "link");
+    expect(await rows()).toMatchObject([
+      {
+        by: { name: "Rome" },
+        person: "Dr. Ruiz, who says so",
+        outcome: "allowed",
+        resources: ["AllergyIntolerance/nuts"],
+        records: 1,
+        machine: false,
+        explained: true,
+        introduced: true,
+        link: { sections: ["summary", "medications"] },
+      },
+    ]);
+    const wrong = await open({ passcode: "no passcode", times: 8 });
+    expect(wrong.map((w) => w.status).sort()).toEqual([401, 401, 401, 401, 401, 404, 404, 404]);
+    expect(wrong.flatMap((w) => (w.status === 401 ? [w.left] : [])).sort()).toEqual([0, 1, 2, 3, 4]);
+    expect((await open({}))[0]!.status).toBe(404);
+    await vault.sync();
+    expect((await rows()).map((r) => r.outcome)).toEqual([...Array(5).fill("no-such-grant"), "allowed"]);
+    expect(await made()).toMatchObject({ used: 1, wrong: 5, wrongLeft: 0, state: "locked" });
+
+    const other = await vault.makeLink({ ...ask, sections: [...ask.sections], uses: 9, passcode: "open sesame" });
+    const second = (await vault.links()).find((l) => l.id === other.id)!;
+    expect((await open({ embedded: 100 }, second))[0]).toMatchObject({ status: 200, bundle: expect.stringContaining("peanuts") });
+    await vault.stop({ grants: [other.id] });
+    expect((await open({}, second))[0]!.status).toBe(404);
+    expect((await vault.links()).map((l) => l.state)).toEqual(["revoked", "locked"]);
+
+    const all = Buffer.concat(left);
+    for (const l of [link, second]) {
+      const { url, key } = JSON.parse(Buffer.from(l.text.slice("shlink:/".length), "base64url").toString());
+      for (const secret of [key, Buffer.from(key, "base64url"), url.split("/").at(-1), l.passcode])
+        expect(all.includes(secret)).toBe(false);
+    }
+  }, 120_000);
+
   test("let no secret and no word of the record out, in any request or storage", async () => {
     const root = await rootOf(words.join(" "));
     const secret = await secretOf(root.slice());
@@ -312,7 +423,7 @@ describe.skipIf(home === "")("the vault on a running network", () => {
 
   test("takes the record and the signed log along", async () => {
     const bundle = JSON.parse(await (await vault.exportRecord()).text());
-    expect([bundle.resourceType, bundle.entry.length]).toEqual(["Bundle", 4]);
+    expect([bundle.resourceType, bundle.entry.length]).toEqual(["Bundle", 6]);
     const { rows } = await vault.activity();
     const log = await (await vault.exportActivity()).text();
     expect(await has("verify", { export: log })).toEqual({ rows: rows.length });

@@ -42,6 +42,12 @@ export interface Claimed {
   opens: number;
 }
 
+/** What a device without keys shows to one that has them: its code as people type it, and the link of the QR code. It is good for ten minutes. */
+export interface Offered {
+  code: string;
+  link: string;
+}
+
 /** A passkey that unwraps the root: pages pass its id and `prfSalt` to navigator.credentials.get and hand over what PRF gives. */
 export interface Passkey {
   id: string; // base64url of the credential's id
@@ -137,8 +143,10 @@ export interface Access {
   records: number;
   resources: string[]; // keys of the resources in those records, as far as they opened
   further: boolean; // another use of what was opened before
+  link: { sections: SectionName[] } | null; // opened by a health link: `person` is what somebody said of themselves; "no-such-grant" is a wrong passcode
   outcome: Reason;
   count: number; // more than 1: refusals counted together
+  reviewed: boolean; // the patient said that it was right
 }
 
 export interface Activity {
@@ -234,6 +242,33 @@ export interface Share {
   until?: number; // 0 or absent: until stopped
   uses?: number;
   label?: string;
+}
+
+/** A code that whoever has it and the passcode reads by (spec/health-links.md). */
+export interface NewLink {
+  sections: SectionName[];
+  lasts: number; // ms, at most 90 days
+  uses: number; // 1 to 1000
+  passcode?: string; // 6 to 64 bytes; "" or absent: six digits are drawn
+  label?: string; // for the patient alone
+}
+
+export interface Link {
+  id: string; // of its grant, which stop ends
+  label: string;
+  sections: SectionName[];
+  resources: number;
+  block: number;
+  at: number;
+  until: number;
+  uses: number;
+  used: number;
+  wrong: number; // passcodes that were refused
+  wrongLeft: number;
+  lastOpened: number; // 0: never
+  state: GrantState | "locked";
+  text: string; // shlink:/…
+  passcode: string;
 }
 
 /** The answer to a request: what of it is granted. Sections beyond those asked for are refused; none denies. */

@@ -2,11 +2,13 @@
 
 import type { Vault } from "./api.ts";
 import { hex } from "./bytes.ts";
-import { activity } from "./flows/activity.ts";
+import { activity, review } from "./flows/activity.ts";
 import { bytesOf } from "./flows/attachment.ts";
 import { bundle, signedLog } from "./flows/export.ts";
 import { hide, unhide } from "./flows/hide.ts";
 import { answer, requests } from "./flows/inbox.ts";
+import { links, makeLink } from "./flows/links.ts";
+import { readNotes } from "./flows/notes.ts";
 import { acceptProxy, answerProxy, invite, invited, readsAll, shareWithProxy } from "./flows/proxy.ts";
 import { importReadings } from "./flows/readings.ts";
 import { leave, openFor } from "./flows/reads.ts";
@@ -48,14 +50,18 @@ export function vaultOf(env: Surroundings): Vault {
     },
     attachment: async (o) => bytesOf(await proved(), o.section, o.entry),
     activity: async () => activity(await proved()),
+    review: async (o) => review(await proved(), o.accesses),
     requests: async () => requests(await proved()),
     grants: async () => grants(await proved()),
+    paired: async () => (await readNotes(await proved())).paired,
+    links: async () => links(await proved()),
     card: async () => ({ text: await handleText(open().patient) }),
 
     write: async (o) => write(await proved(), o.json, o.section),
     remove: async (o) => remove(await proved(), o.key),
     importReadings: async (o) => importReadings(await proved(), o),
     share: async (o) => (await share(await proved(), o)).final,
+    makeLink: async (o) => makeLink(await proved(), o),
     answer: async (o) => answer(await proved(), o),
     stop: async (o) => stop(await proved(), (g) => o.grants.includes(g.id)),
     stopAll: async () => stop(await proved(), () => true),
@@ -80,7 +86,10 @@ export function vaultOf(env: Surroundings): Vault {
     readFor: async (o) => openFor(await proved(), o.id, o.reason),
     leave: async (o) => leave(open(), o.id),
 
-    exportRecord: async () => bundle(await chart(await proved())),
+    exportRecord: async () => {
+      const c = await chart(await proved());
+      return new Blob([bundle(c.resources, c.upTo)], { type: "application/fhir+json" });
+    },
     exportActivity: async () => {
       const s = await proved();
       return signedLog(s, await activity(s));

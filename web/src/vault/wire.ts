@@ -10,10 +10,25 @@ import { fail } from "./failure.ts";
 
 /** SHA-256 over the domain and the fields, each preceded by its length. */
 export function sum(domain: string, ...fields: Uint8Array[]): Bytes {
-  const w = writer();
-  w.bytes(utf8(domain));
-  for (const f of fields) w.bytes(f);
-  return sha256(w.done());
+  const all = [domainOf(domain), ...fields];
+  const out = new Uint8Array(all.reduce((n, f) => n + 4 + f.length, 0));
+  const view = new DataView(out.buffer);
+  let at = 0;
+  for (const f of all) {
+    view.setUint32(at, f.length);
+    out.set(f, at + 4);
+    at += 4 + f.length;
+  }
+  return sha256(out);
+}
+
+/** There are few, and each is asked for thousands of times. */
+const domains = new Map<string, Bytes>();
+
+function domainOf(domain: string): Bytes {
+  const b = domains.get(domain) ?? utf8(domain);
+  domains.set(domain, b);
+  return b;
 }
 
 export const u64 = (x: number | bigint): Bytes => writer().u64(x).done();

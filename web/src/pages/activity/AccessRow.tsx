@@ -1,14 +1,16 @@
 /** One look into the record: who, from where, at what, why, and with what result. */
-import { itemsByKey } from "../../app/store.ts";
+import { useState } from "preact/hooks";
+import { corrections, itemsByKey, settled, vault } from "../../app/store.ts";
 import { count, fill, list, say, time, words } from "../../i18n/index.ts";
 import { Icon } from "../../ui/Icon.tsx";
-import { Chip, Go } from "../../ui/parts.tsx";
+import { Button, Chip, Go } from "../../ui/parts.tsx";
 import type { Access, Party } from "../../vault/api.ts";
-import { type Look, recordsOf, sectionsOf } from "./looks.ts";
+import { type Look, recordsOf, sectionsIn, sectionsOf, toReview } from "./looks.ts";
 import { Unrecognised } from "./Unrecognised.tsx";
 
 export function partyName(p: Party): string {
   if (p.kind === "member" || p.kind === "device" || p.kind === "proxy") return p.name;
+  if (p.kind === "link") return p.name ? fill(words.value.codes.by, { label: p.name }) : words.value.codes.byNone;
   return p.kind === "patient" ? words.value.common.you : words.value.activity.unknown;
 }
 
@@ -28,6 +30,7 @@ export function AccessRow({ look, seen }: { look: Look; seen?: boolean }) {
       : r.organisation && r.organisation !== partyName(r.by)
         ? `${partyName(r.by)}, ${r.organisation}`
         : partyName(r.by);
+  const wrong = r.link && r.outcome === "no-such-grant";
   const times = look.rows.reduce((n, x) => n + x.count, 0) - look.rows.length + 1;
   return (
     <li class="row access">
@@ -36,21 +39,29 @@ export function AccessRow({ look, seen }: { look: Look; seen?: boolean }) {
       </span>
       <div class="row-text">
         <p class="row-title">
-          <bdi>{r.machine ? w.machine : r.person || (r.by.kind === "member" ? w.nobody : partyName(r.by))}</bdi>
+          <bdi>
+            {r.link && r.person
+              ? fill(words.value.codes.said, { name: r.person })
+              : r.machine
+                ? w.machine
+                : r.person || (r.by.kind === "member" ? w.nobody : partyName(r.by))}
+          </bdi>
         </p>
         <p class="row-more">
           <bdi>{[r.machine ? "" : r.role, where].filter(Boolean).join(" · ")}</bdi>
         </p>
         <p>
-          {say(refused(r) ? w.tried : r.further ? w.further : w.read, {
+          {say(wrong ? words.value.codes.tried : refused(r) ? w.tried : r.further ? w.further : w.read, {
             what,
             section: list(sectionsOf(look).map((s) => words.value.sections[s])),
           })}
         </p>
-        <p class="row-more">
-          {r.reason ? <bdi>{fill(w.reason, { reason: r.reason })}</bdi> : null}{" "}
-          {r.purpose ? fill(w.for, { purpose: purposeName(r.purpose) }) : w.unexplained}
-        </p>
+        {!(r.link && r.explained) && (
+          <p class="row-more">
+            {r.reason ? <bdi>{fill(w.reason, { reason: r.reason })}</bdi> : null}{" "}
+            {r.purpose ? fill(w.for, { purpose: purposeName(r.purpose) }) : w.unexplained}
+          </p>
+        )}
         <p class="row-chips">
           {r.purpose === "ETREAT" && (
             <Chip tone="bad" icon="alert">
@@ -59,7 +70,7 @@ export function AccessRow({ look, seen }: { look: Look; seen?: boolean }) {
           )}
           {refused(r) ? (
             <Chip tone="bad" icon="cross">
-              {w.denied}: {words.value.reasons[r.outcome]}
+              {w.denied}: {wrong ? words.value.codes.denied : words.value.reasons[r.outcome]}
             </Chip>
           ) : (
             <Chip tone="calm" icon="check">
@@ -71,6 +82,7 @@ export function AccessRow({ look, seen }: { look: Look; seen?: boolean }) {
             {time(r.at, "minute")}
           </time>
         </p>
+        {seen && <Review look={look} />}
         {seen && r.by.kind === "member" && <Unrecognised look={look} />}
         {seen && (
           <details>
@@ -85,6 +97,33 @@ export function AccessRow({ look, seen }: { look: Look; seen?: boolean }) {
   );
 }
 
+/** A look in an emergency: the person says that it was right, or asks below. */
+function Review({ look }: { look: Look }) {
+  const w = words.value.activity;
+  const [busy, setBusy] = useState(false);
+  if (look.rows.some((r) => r.reviewed))
+    return (
+      <p class="verified">
+        <Icon name="check" />
+        <span>{w.confirmed}</span>
+      </p>
+    );
+  if (toReview(look.rows, new Set(corrections.value.map((c) => c.about))).length === 0) return null;
+  const confirm = async () => {
+    setBusy(true);
+    await settled(w.confirmed, () => vault.review({ accesses: look.rows.map((r) => r.id) }));
+    setBusy(false);
+  };
+  return (
+    <>
+      <p>{w.review}</p>
+      <Button icon="check" busy={busy} onClick={() => void confirm()}>
+        {w.confirm}
+      </Button>
+    </>
+  );
+}
+
 const most = 12; // entries that are named; all of them are in the record
 
 /** What was seen, as far as it opened here. */
@@ -94,7 +133,8 @@ function Seen({ row: r }: { row: Access }) {
   return (
     <div class="seen">
       <p>
-        <strong>{words.value.sections[r.section]}</strong> · {fill(w.entry, { entry: String(r.entry), block: String(r.block) })}
+        <strong>{list(sectionsIn(r).map((s) => words.value.sections[s]))}</strong> ·{" "}
+        {fill(w.entry, { entry: String(r.entry), block: String(r.block) })}
       </p>
       {refused(r) && <p class="row-more">{w.seenNone}</p>}
       <ul class="codes">

@@ -15,7 +15,7 @@ export function Facts({ item: i }: { item: Item }) {
   add(w.who, i.who);
   add(w.source, i.from || own);
   add(w.section, words.value.sections[i.version.section]);
-  add(w.status, i.status);
+  add(w.status, w.statuses[i.status.toLowerCase() as keyof typeof w.statuses] ?? i.status);
   return (
     <Part title={w.details}>
       <dl class="card facts">

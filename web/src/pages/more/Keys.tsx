@@ -1,10 +1,10 @@
 /** What unlocks on this device, the recovery kit, the automatic lock, and the end of all of it. */
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { make, possible } from "../../app/passkey.ts";
 import { explain, settle, state, tell, vault } from "../../app/store.ts";
-import { count, fill, words } from "../../i18n/index.ts";
+import { count, fill, time, words } from "../../i18n/index.ts";
 import { Icon } from "../../ui/Icon.tsx";
-import { Button, Choice, Field, Part, Passphrase, Title } from "../../ui/parts.tsx";
+import { Button, Choice, Field, Go, Part, Passphrase, Title } from "../../ui/parts.tsx";
 import { Sheet } from "../../ui/Sheet.tsx";
 import type { State } from "../../vault/api.ts";
 import { WordList } from "../start/Kit.tsx";
@@ -27,6 +27,7 @@ export function Keys() {
     <div class="page">
       <Title back="/more">{words.value.more.keys}</Title>
       {open && <Passkeys />}
+      {open && <Devices />}
       {open && <ChangePassphrase />}
       {open && <KitAgain />}
       {open && <AutoLock />}
@@ -91,6 +92,34 @@ function Passkeys() {
           </Button>
         </>
       )}
+    </Part>
+  );
+}
+
+function Devices() {
+  const w = words.value.pairing;
+  const [times, setTimes] = useState<number[]>([]);
+  useEffect(() => {
+    vault.paired().then(setTimes, explain);
+  }, []);
+  return (
+    <Part title={w.devices}>
+      <p class="quiet">{w.devicesWhy}</p>
+      {times.length > 0 && (
+        <ul class="card rows">
+          {times.map((at) => (
+            <li class="row" key={at}>
+              <span class="row-icon">
+                <Icon name="key" />
+              </span>
+              <span class="row-text">{fill(w.added, { when: time(at, "minute") })}</span>
+            </li>
+          ))}
+        </ul>
+      )}
+      <Go to="/more/device" class="button">
+        {w.add}
+      </Go>
     </Part>
   );
 }

@@ -11,7 +11,7 @@ import { changing, HowLong, type Long, Sections, Sentence, until } from "./terms
 
 type May = "read" | "write" | "both";
 const rights: Record<May, ("read" | "write")[]> = { read: ["read"], write: ["write"], both: ["read", "write"] };
-const choices = ["TREAT", "HPAYMT", "HRESCH", "HOPERAT", "PUBHLTH"] as const;
+const choices = ["TREAT", "ETREAT", "HPAYMT", "HRESCH", "HOPERAT", "PUBHLTH"] as const;
 
 interface Draft {
   member: number;

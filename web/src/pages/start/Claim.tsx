@@ -4,10 +4,9 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { explain, progress, refresh, settle, state, tell, vault } from "../../app/store.ts";
 import { fill, number, words } from "../../i18n/index.ts";
 import { Heading } from "../../ui/Heading.tsx";
-import { LongField } from "../../ui/LongField.tsx";
 import { Button } from "../../ui/parts.tsx";
-import { Form, Steps } from "./Form.tsx";
-import { canScan, Scan } from "./Scan.tsx";
+import { CodeForm } from "./CodeForm.tsx";
+import { Steps } from "./Form.tsx";
 
 /** going: what is left needs no card. */
 export function Claim({ going }: { going: boolean }) {
@@ -55,36 +54,25 @@ export function Claim({ going }: { going: boolean }) {
 
 function Code({ typed, set, error, run }: { typed: string; set(typed: string): void; error: string; run(card: string): void }) {
   const w = words.value.start;
-  const [scanning, setScanning] = useState(false);
-  const [camera, setCamera] = useState("");
   const instead = () =>
     vault
       .enrol()
       .then(() => settle())
       .then(() => refresh())
       .catch((e: unknown) => tell(explain(e), true));
-  if (scanning)
-    return (
-      <Scan
-        begins="vitalog:claim?"
-        title={w.claimScan}
-        hint={w.claimScanning}
-        found={(text) => {
-          setScanning(false);
-          run(text);
-        }}
-        close={(failed) => {
-          setScanning(false);
-          if (failed) setCamera(w.claimNoCamera);
-        }}
-      />
-    );
   return (
     <>
-      <Form title={w.claimTitle} why={w.claimWhy} act={w.claimDo} busy={false} error={error || camera} submit={() => run(typed)}>
-        <LongField label={w.claimCode} hint={w.claimHint} value={typed} set={set} exact="characters" />
-        {canScan() && <Button onClick={() => setScanning(true)}>{w.claimScan}</Button>}
-      </Form>
+      <CodeForm
+        title={w.claimTitle}
+        why={w.claimWhy}
+        label={w.claimCode}
+        act={w.claimDo}
+        link="vitalog:claim?"
+        typed={typed}
+        set={set}
+        error={error}
+        run={run}
+      />
       <p class="start after">
         <button type="button" class="link" onClick={() => void instead()}>
           {w.claimInstead}

@@ -122,7 +122,7 @@ describe("the fold", () => {
     created: at,
     author: { member: by, key: new Uint8Array(32) as Bytes, practitioner: "", name: "", role: "" },
     authorKey: by,
-    item: { type: "Observation", id: "o1", status, supersedes, refs: new Map(), json: "", scanned: null },
+    item: { type: "Observation", id: "o1", status, supersedes, json: "" },
     number: 0,
   });
 

@@ -23,15 +23,19 @@ export interface Item {
   id: string;
   status: Status;
   supersedes: number[];
+  json: string; // "" if deleted
+}
+
+/** As it was received. */
+export interface Received extends Item {
   refs: Map<string, string>;
-  json: string; // as received; "" if deleted
   scanned: Scanned | null;
 }
 
-export interface Content {
+export interface Content<I extends Item = Received> {
   author: Author;
   created: number;
-  items: Item[];
+  items: I[];
 }
 
 const limit = { items: 10_000, supersedes: 64, refs: 100_000, reference: 2048, text: 512, resource: 64 << 20, manifest: 1 << 20 };
@@ -89,7 +93,7 @@ function readBody(r: Reader, version: number): Content {
   return { author, created, items };
 }
 
-function readItem(r: Reader): Item {
+function readItem(r: Reader): Received {
   const [type, id, s] = [r.text(64), r.text(64), r.u8()];
   const status = statuses[s - 1] ?? bad(`status ${s}`);
   const supersedes = times(r.count(limit.supersedes, 8), () => r.count64());

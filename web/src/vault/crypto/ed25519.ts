@@ -3,7 +3,7 @@
  * browser's, non-extractable, where it has Ed25519; else noble's, which is loaded when it is needed.
  */
 
-import { type Bytes, concat, unbase64url, unhex, wipe } from "../bytes.ts";
+import { type Bytes, concat, hex, unbase64url, unhex, wipe } from "../bytes.ts";
 
 export interface Signer {
   public: Bytes;
@@ -60,8 +60,7 @@ export async function verify(by: Bytes, message: Bytes, signature: Bytes, native
   if (by.length !== 32 || signature.length !== 64) return false;
   if (native && belowOrder(signature)) {
     try {
-      const key = await crypto.subtle.importKey("raw", by, "Ed25519", false, ["verify"]);
-      if (await crypto.subtle.verify("Ed25519", key, signature, message)) return true;
+      if (await crypto.subtle.verify("Ed25519", await imported(by), signature, message)) return true;
     } catch {
       // noble decides
     }
@@ -73,9 +72,22 @@ export async function verify(by: Bytes, message: Bytes, signature: Bytes, native
   }
 }
 
+/** Few people sign most of a chart. */
+const verifiers = new Map<string, CryptoKey>();
+const mostVerifiers = 64;
+
+async function imported(by: Bytes): Promise<CryptoKey> {
+  const name = hex(by);
+  const key = verifiers.get(name) ?? (await crypto.subtle.importKey("raw", by, "Ed25519", false, ["verify"]));
+  if (verifiers.size >= mostVerifiers) verifiers.clear();
+  verifiers.set(name, key);
+  return key;
+}
+
 const order = 2n ** 252n + 27742317777372353535851937790883648493n;
 
 function belowOrder(signature: Bytes): boolean {
+  if (signature[63]! < 16) return true; // less than 2^252
   let s = 0n;
   for (let i = 63; i >= 32; i--) s = (s << 8n) | BigInt(signature[i]!);
   return s < order;

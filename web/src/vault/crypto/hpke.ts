@@ -19,9 +19,18 @@ const labeledExpand = (prk: Uint8Array, label: string, info: Uint8Array, n: numb
 
 const noPsk = labeledExtract(none, "psk_id_hash", none);
 
+/** There are few uses, and a chart asks for one of them thousands of times. */
+const contexts = new Map<string, Bytes>();
+
+function contextOf(info: string): Bytes {
+  const context = contexts.get(info) ?? concat(new Uint8Array([0]), noPsk, labeledExtract(none, "info_hash", utf8(info)));
+  contexts.set(info, context);
+  return context;
+}
+
 /** Key and nonce of the first and only message under a shared secret. */
 async function schedule(shared: Bytes, info: string, use: "encrypt" | "decrypt"): Promise<{ key: CryptoKey; nonce: Bytes }> {
-  const context = concat(new Uint8Array([0]), noPsk, labeledExtract(none, "info_hash", utf8(info)));
+  const context = contextOf(info);
   const secret = labeledExtract(shared, "secret", none);
   wipe(shared);
   const raw = labeledExpand(secret, "key", context, 32);

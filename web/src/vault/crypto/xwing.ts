@@ -7,7 +7,6 @@ import { sha3_256, shake256 } from "@noble/hashes/sha3.js";
 import { type Bytes, concat, equal, random, utf8, wipe } from "../bytes.ts";
 import { fail } from "../failure.ts";
 import { importSeed } from "./ed25519.ts";
-import type { Kem } from "./kem.ts";
 
 export const publicSize = 1216;
 export const encapsSize = 1120;
@@ -26,41 +25,53 @@ interface Modern {
 }
 
 const modern = crypto.subtle as unknown as Modern;
-const kem = "ML-KEM-768";
+const mlKem = "ML-KEM-768";
 const noble = async () => (await import("@noble/post-quantum/ml-kem.js")).ml_kem768;
 
-/** ML-KEM in this worker itself. */
-export const alone: Kem = async (key, cipher) => new Uint8Array((await noble()).decapsulate(cipher, key));
+/** The shared secret of an ML-KEM-768 ciphertext, by the decapsulation key, where the browser has no ML-KEM. */
+export type Kem = (q: { key: Bytes; cipher: Bytes }) => Promise<Bytes>;
+export const nobleKem: Kem = async ({ key, cipher }) => new Uint8Array((await noble()).decapsulate(cipher, key));
 const curve = async () => (await import("@noble/curves/ed25519.js")).x25519;
 
-interface Half {
+/** Half of a key: the browser's own, or the bytes of a decapsulation key of ML-KEM or a scalar of X25519. */
+type Half = CryptoKey | Bytes;
+
+/** A key pair as another worker gets it. */
+export interface Pair {
   public: Bytes;
-  open(cipher: Bytes): Promise<Bytes>;
+  ml: Half;
+  x: Half;
+  /** The key before this one, to which older messages are sealed. */
+  before?: Pair;
 }
 
-export interface Decapsulator {
-  public: Bytes;
+export interface Decapsulator extends Pair {
   /** The shared secret of an encapsulated key. */
   decapsulate(encapsulated: Bytes): Promise<Bytes>;
-  /** The key before this one, to which older messages are sealed. */
   before?: Decapsulator;
 }
 
 /** The key pair of a seed of 32 bytes, which is overwritten. `native: false` leaves the browser's implementations out. */
-export async function decapsulatorOf(seed: Bytes, native = true, kem: Kem = alone): Promise<Decapsulator> {
+export async function decapsulatorOf(seed: Bytes, native = true, kem = nobleKem): Promise<Decapsulator> {
   const expanded = shake256(seed, { dkLen: 96 }) as Bytes;
   wipe(seed);
-  const ml = await mlHalf(expanded.slice(0, 64), native, kem);
+  const ml = await mlHalf(expanded.slice(0, 64), native);
   const x = await xHalf(expanded.slice(64), native);
   wipe(expanded);
-  return {
-    public: concat(ml.public, x.public),
-    decapsulate: async (encapsulated) => {
-      const cx = encapsulated.slice(mlCipher);
-      return combine(await ml.open(encapsulated.slice(0, mlCipher)), await x.open(cx), cx, x.public);
-    },
-  };
+  return decapsulatorBy({ public: concat(ml.public, x.public), ml: ml.half, x: x.half }, kem);
 }
+
+export function decapsulatorBy({ before, ...pair }: Pair, kem = nobleKem): Decapsulator {
+  const xPublic = pair.public.slice(mlPublic);
+  const decapsulate = async (encapsulated: Bytes): Promise<Bytes> => {
+    const cx = encapsulated.slice(mlCipher);
+    return combine(await mlOpen(pair.ml, encapsulated.slice(0, mlCipher), kem), await xOpen(pair.x, cx), cx, xPublic);
+  };
+  return { ...pair, decapsulate, ...(before && { before: decapsulatorBy(before, kem) }) };
+}
+
+/** Without what it does, which another worker does anew. */
+export const pairOf = ({ public: p, ml, x, before }: Pair): Pair => ({ public: p, ml, x, ...(before && { before: pairOf(before) }) });
 
 /** A fresh secret and what only the holder of the key makes it from. */
 export async function encapsulate(to: Bytes, native = true): Promise<{ secret: Bytes; encapsulated: Bytes }> {
@@ -68,7 +79,7 @@ export async function encapsulate(to: Bytes, native = true): Promise<{ secret: B
   const [mlTo, xTo] = [to.slice(0, mlPublic), to.slice(mlPublic)];
   const ml = await mlEncapsulate(mlTo, native);
   const once = await xHalf(random(32), native);
-  return { secret: combine(ml.secret, await once.open(xTo), once.public, xTo), encapsulated: concat(ml.cipher, once.public) };
+  return { secret: combine(ml.secret, await xOpen(once.half, xTo), once.public, xTo), encapsulated: concat(ml.cipher, once.public) };
 }
 
 function combine(ml: Bytes, x: Bytes, cx: Bytes, xPublic: Bytes): Bytes {
@@ -79,39 +90,40 @@ function combine(ml: Bytes, x: Bytes, cx: Bytes, xPublic: Bytes): Bytes {
   return out;
 }
 
-async function mlHalf(seed: Bytes, native: boolean, kem: Kem): Promise<Half> {
+const mlOpen = async (half: Half, cipher: Bytes, kem: Kem): Promise<Bytes> =>
+  half instanceof CryptoKey ? new Uint8Array(await modern.decapsulateBits(mlKem, half, cipher)) : kem({ key: half, cipher });
+
+async function mlHalf(seed: Bytes, native: boolean): Promise<{ public: Bytes; half: Half }> {
   if (native) {
     try {
-      const half = await nativeHalf(seed);
+      const own = await nativeHalf(seed);
       wipe(seed);
-      return half;
+      return own;
     } catch {
       // a browser without ML-KEM
     }
   }
-  const ml = await noble();
-  const pair = ml.keygen(seed);
+  const pair = (await noble()).keygen(seed);
   wipe(seed);
-  return { public: new Uint8Array(pair.publicKey), open: (c) => kem(new Uint8Array(pair.secretKey), c) };
+  return { public: new Uint8Array(pair.publicKey), half: new Uint8Array(pair.secretKey) };
 }
 
 /** The browser's ML-KEM, if it opens what it made itself. */
-async function nativeHalf(seed: Bytes): Promise<Half> {
-  const key = await modern.importKey("raw-seed", seed, kem, false, ["decapsulateBits"]);
-  const shown = await modern.getPublicKey(key, ["encapsulateBits"]);
-  const open = async (c: Bytes): Promise<Bytes> => new Uint8Array(await modern.decapsulateBits(kem, key, c));
-  const half = { public: new Uint8Array(await modern.exportKey("raw-public", shown)), open };
-  const { sharedKey, ciphertext } = await modern.encapsulateBits(kem, shown);
-  const again = await open(new Uint8Array(ciphertext));
-  if (half.public.length !== mlPublic || !equal(again, new Uint8Array(sharedKey))) throw new TypeError("another ML-KEM");
-  return half;
+async function nativeHalf(seed: Bytes): Promise<{ public: Bytes; half: Half }> {
+  const half = await modern.importKey("raw-seed", seed, mlKem, false, ["decapsulateBits"]);
+  const shown = await modern.getPublicKey(half, ["encapsulateBits"]);
+  const own = new Uint8Array(await modern.exportKey("raw-public", shown));
+  const { sharedKey, ciphertext } = await modern.encapsulateBits(mlKem, shown);
+  const again = await mlOpen(half, new Uint8Array(ciphertext), nobleKem);
+  if (own.length !== mlPublic || !equal(again, new Uint8Array(sharedKey))) throw new TypeError("another ML-KEM");
+  return { public: own, half };
 }
 
 async function mlEncapsulate(to: Bytes, native: boolean): Promise<{ secret: Bytes; cipher: Bytes }> {
   if (native) {
     try {
-      const key = await modern.importKey("raw-public", to, kem, false, ["encapsulateBits"]);
-      const { sharedKey, ciphertext } = await modern.encapsulateBits(kem, key);
+      const key = await modern.importKey("raw-public", to, mlKem, false, ["encapsulateBits"]);
+      const { sharedKey, ciphertext } = await modern.encapsulateBits(mlKem, key);
       return { secret: new Uint8Array(sharedKey), cipher: new Uint8Array(ciphertext) };
     } catch {
       // a browser without ML-KEM, or no key: noble tells
@@ -129,16 +141,15 @@ async function mlEncapsulate(to: Bytes, native: boolean): Promise<{ secret: Byte
 const base = new Uint8Array(32).fill(9, 0, 1);
 
 /** Takes over the seed and overwrites it, where the browser has the curve. */
-async function xHalf(seed: Bytes, native: boolean): Promise<Half> {
+async function xHalf(seed: Bytes, native: boolean): Promise<{ public: Bytes; half: Half }> {
   const key = native ? await importSeed("X25519", seed, ["deriveBits"]) : null;
-  if (!key) {
-    const x25519 = await curve();
-    return { public: x25519.getPublicKey(seed) as Bytes, open: async (c) => x25519.getSharedSecret(seed, c) as Bytes };
-  }
+  if (!key) return { public: (await curve()).getPublicKey(seed) as Bytes, half: seed };
   wipe(seed);
-  const open = async (c: Bytes): Promise<Bytes> => {
-    const other = await crypto.subtle.importKey("raw", c, "X25519", false, []);
-    return new Uint8Array(await crypto.subtle.deriveBits({ name: "X25519", public: other }, key, 256));
-  };
-  return { public: await open(base), open };
+  return { public: await xOpen(key, base), half: key };
+}
+
+async function xOpen(half: Half, point: Bytes): Promise<Bytes> {
+  if (!(half instanceof CryptoKey)) return (await curve()).getSharedSecret(half, point) as Bytes;
+  const other = await crypto.subtle.importKey("raw", point, "X25519", false, []);
+  return new Uint8Array(await crypto.subtle.deriveBits({ name: "X25519", public: other }, half, 256));
 }

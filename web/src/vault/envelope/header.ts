@@ -36,11 +36,17 @@ export interface Header extends Context {
 
 export const recordOf = (c: Context): Bytes => recordId(c.network, c.log, c.writer, c.salt);
 
-/** CTX of the specification. */
+/** CTX of the specification. A context doesn't change, and is asked for it several times. */
 export function contextHash(c: Context): Bytes {
+  const known = contexts.get(c);
+  if (known) return known;
   const deflate = new Uint8Array([c.compressed ? 1 : 0]);
-  return sum("vitalog/v1/ctx", c.network, c.log, recordOf(c), c.writer, c.salt, u64(c.created), deflate);
+  const hash = sum("vitalog/v1/ctx", c.network, c.log, recordOf(c), c.writer, c.salt, u64(c.created), deflate);
+  contexts.set(c, hash);
+  return hash;
 }
+
+const contexts = new WeakMap<Context, Bytes>();
 
 /** The commitment that stands on the ledger. Locks are not part of it. */
 export const coreOf = (h: Header): Bytes => sum("vitalog/v1/core", contextHash(h), h.com, u64(h.padded), h.blob);

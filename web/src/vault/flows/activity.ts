@@ -1,18 +1,18 @@
 /** Every access to the patient's records, from entries that were proved, with what the readers told of themselves (spec/access.md). */
 
-import type { Access, Activity } from "../api.ts";
+import type { Access, Activity, Final } from "../api.ts";
 import { type Bytes, hex } from "../bytes.ts";
-import { kindOf } from "../failure.ts";
+import { fail, kindOf } from "../failure.ts";
 import { type Detail, noMember, openDetail } from "../grant/detail.ts";
 import type { Accessed } from "../ledger/entry.ts";
 import { covers } from "../ledger/terms.ts";
 import type { SectionName } from "../names.ts";
 import { blobOf, gather } from "./blobs.ts";
-import { type Notes, readNotes } from "./notes.ts";
+import { type Notes, readNotes, writeNote } from "./notes.ts";
 import { placeOfEntry, recordsOf } from "./open.ts";
 import { memberParty, partyOf } from "./party.ts";
 import { each, type Session } from "./session.ts";
-import { type Placed, type ProvenLog, provenBy } from "./sync.ts";
+import { type Placed, type ProvenLog, provenBy, syncLogs } from "./sync.ts";
 
 const atOnce = 6;
 
@@ -36,6 +36,7 @@ export async function activity(s: Session): Promise<Activity> {
 }
 
 function blank(s: Session, notes: Notes, log: ProvenLog, e: Placed, key: Bytes): Access {
+  const link = notes.names.get(hex(key))?.link;
   return {
     id: placeOfEntry(e),
     section: log.section,
@@ -55,34 +56,42 @@ function blank(s: Session, notes: Notes, log: ProvenLog, e: Placed, key: Bytes):
     records: 0,
     resources: [],
     further: false,
+    link: link ? { sections: link.sections } : null,
     outcome: "no-right",
     count: 1,
+    reviewed: notes.reviewed.has(placeOfEntry(e)),
   };
 }
 
 async function accessRow(s: Session, notes: Notes, log: ProvenLog, e: Placed, says: Accessed): Promise<Access> {
+  const named = notes.names.get(hex(e.signer));
+  const link = named?.link;
   const touched = recordsOf(log).filter((r) => covers(says.ranges, r.number));
-  const resources = touched.flatMap((r) => s.opened.get(placeOfEntry(r))?.content.items.map((i) => `${i.type}/${i.id}`) ?? []);
-  const row = { ...blank(s, notes, log, e, e.signer), records: touched.length, resources: [...new Set(resources)] };
+  const resources =
+    link?.resources ?? touched.flatMap((r) => s.opened.get(placeOfEntry(r))?.content.items.map((i) => `${i.type}/${i.id}`) ?? []);
+  const row = {
+    ...blank(s, notes, log, e, e.signer),
+    records: link ? link.resources.length : touched.length,
+    resources: [...new Set(resources)],
+  };
   Object.assign(row, { further: says.further, outcome: says.why });
   const d = await detailOf(s, log.section, e, says);
   if (!d) return row;
-  const known = notes.names.get(hex(e.signer));
-  const { practitioner, role, organisation, purpose, reason, machine } = d;
   // Of a person the patient's own note says who it is: a detail in nobody's name proves only that the key's holder wrote it.
   if (d.member === noMember)
-    return { ...row, person: known?.proxy?.name ?? "", reason, explained: true, introduced: known?.proxy !== undefined };
-  const introduced = known?.member === d.member;
+    return { ...row, person: named?.proxy?.name ?? "", reason: d.reason, explained: true, introduced: named?.proxy !== undefined };
+  const introduced = (link ?? named)?.member === d.member;
+  const { practitioner, role, organisation, purpose, reason, machine } = d;
   return {
     ...row,
-    by: memberParty(s.genesis, d.member),
+    by: link ? row.by : memberParty(s.genesis, d.member),
     practitioner,
     person: d.name,
     role,
     organisation,
     purpose,
-    reason,
-    machine,
+    reason: link ? "" : reason,
+    machine: machine && !link,
     explained: true,
     introduced,
   };
@@ -102,6 +111,15 @@ async function detailOf(s: Session, section: SectionName, e: Placed, says: Acces
     if (["not-shared", "altered"].includes(kindOf(e))) return null;
     throw e;
   }
+}
+
+/** Writes down that the patient found accesses right: in the index, so that all their devices know. */
+export async function review(s: Session, accesses: string[]): Promise<Final> {
+  const known = new Set([...s.logs.values()].flatMap((l) => l.entries.flatMap((e) => (e.says.kind === "access" ? placeOfEntry(e) : []))));
+  if (accesses.length === 0 || !accesses.every((id) => known.has(id))) return fail("invalid", "no such access");
+  const final = await writeNote(s, { reviewed: accesses });
+  await syncLogs(s, ["index"]);
+  return final;
 }
 
 /** Allowed accesses under a grant, by its entry. */

@@ -8,8 +8,9 @@ import type { Header } from "../envelope/header.ts";
 import { fail } from "../failure.ts";
 import type { Recorded } from "../ledger/entry.ts";
 import type { SectionName } from "../names.ts";
-import { cipherOf, fetchRecords, headerOf } from "./kept.ts";
-import { manifestOf, range, tailManifest } from "./open.ts";
+import { cipherOf, headerOf, tailManifest } from "../opening.ts";
+import { closed, fetchRecords, openerOf, withheld } from "./kept.ts";
+import { manifestOf, range } from "./open.ts";
 import type { Session } from "./session.ts";
 import { logOf } from "./sync.ts";
 
@@ -20,11 +21,13 @@ export async function bytesOf(s: Session, section: SectionName, entry: number): 
   const log = logOf(s, section);
   const e = log.entries[entry];
   if (e?.says.kind !== "append") return fail("not-shared", "there is no record");
-  const kept = (await fetchRecords(s, log.log, [e]))[0] ?? fail("not-shared", "nobody has the record");
-  const h = headerOf(s, e, kept.header);
+  const kept = (await fetchRecords(s, log.log, [e])).kept[0] ?? fail("not-shared", "nobody has the record");
+  const h = headerOf(s.genesis.network, e, kept.header);
   if (h.compressed) return fail("invalid", "the record is no attachment");
   if (h.padded > most) return fail("invalid", `an attachment of more than ${most} bytes`);
-  const cipher = await cipherOf(s, section, h, (e.says as Recorded).record, kept);
+  const why = withheld(s, e);
+  if (why) return fail(why, "the record was not released");
+  const { cipher } = await cipherOf(await openerOf(s, section), h, closed(s, e, kept));
   const plain = kept.blob ? await openBlob(h, cipher, kept.blob) : await openLarge(s, h, cipher);
   if (!isAttachment(plain[0])) return fail("invalid", "the record is no attachment");
   const manifest = kept.blob ? tailManifest(plain) : await manifestOf(s, h, cipher);

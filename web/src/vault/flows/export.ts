@@ -1,6 +1,6 @@
 /** What the patient takes along: the chart as a FHIR Bundle, and the accesses with receipts, which anybody checks offline with the genesis. */
 
-import type { Access, Activity, Chart } from "../api.ts";
+import type { Access, Activity, Resource } from "../api.ts";
 import { base64, hex } from "../bytes.ts";
 import { each, type Session } from "./session.ts";
 import { logOf, receiptOf } from "./sync.ts";
@@ -8,10 +8,10 @@ import { logOf, receiptOf } from "./sync.ts";
 const atOnce = 6;
 
 /** Each resource's bytes as a reader answers them: the Bundle is put together as text, so that 0.0 stays 0.0. */
-export function bundle(c: Chart): Blob {
-  const entries = c.resources.filter((r) => r.current.json !== "").map((r) => `{"resource":${r.current.json}}`);
-  const head = `{"resourceType":"Bundle","type":"collection","timestamp":${JSON.stringify(new Date(c.upTo).toISOString())},"entry":[`;
-  return new Blob([`${head}${entries.join(",\n")}]}`], { type: "application/fhir+json" });
+export function bundle(resources: Resource[], upTo: number): string {
+  const entries = resources.filter((r) => r.current.json !== "").map((r) => `{"resource":${r.current.json}}`);
+  const head = `{"resourceType":"Bundle","type":"collection","timestamp":${JSON.stringify(new Date(upTo).toISOString())},"entry":[`;
+  return `${head}${entries.join(",\n")}]}`;
 }
 
 /** The lines of `vitalog audit export` (spec/cli.md), which `vitalog verify receipt` holds against the genesis: a row for each access, and how many there are. */
@@ -40,6 +40,7 @@ function line(s: Session, r: Access): object {
     ...Object.fromEntries(Object.entries(said).filter(([, v]) => v !== "")),
     ...(r.machine ? { machine: true } : {}),
     organisation: r.by.kind === "member" ? r.by.name : "",
+    ...(r.by.kind === "link" ? { link: true } : {}),
     ...(r.by.kind === "device" ? { device: r.by.name } : {}),
     section: r.section,
     records: r.records,

@@ -9,8 +9,9 @@ import { kindOf } from "../failure.ts";
 import { decodeGiven, maxLocks, signLocks } from "../grant/claim.ts";
 import { readRight } from "../ledger/terms.ts";
 import { clinicalSections, type SectionName } from "../names.ts";
+import { headerOf } from "../opening.ts";
 import { times } from "../wire.ts";
-import { fetchRecords, headerOf, nameOf } from "./kept.ts";
+import { fetchRecords, nameOf } from "./kept.ts";
 import { readNotes, writeNote } from "./notes.ts";
 import { recordsOf } from "./open.ts";
 import type { Session } from "./session.ts";
@@ -53,7 +54,7 @@ async function unlocked(s: Session, section: SectionName): Promise<Placed[]> {
   const out: Placed[] = [];
   for (let at = 0; at < all.length; at += atOnce) {
     const some = all.slice(at, at + atOnce);
-    const kept = await fetchRecords(s, log, some);
+    const { kept } = await fetchRecords(s, log, some);
     out.push(...some.filter((e, i) => kept[i] && lockless(s, e, kept[i].header)));
   }
   return out;
@@ -61,7 +62,7 @@ async function unlocked(s: Session, section: SectionName): Promise<Placed[]> {
 
 function lockless(s: Session, e: Placed, header: Bytes): boolean {
   try {
-    return headerOf(s, e, header).owner === null;
+    return headerOf(s.genesis.network, e, header).owner === null;
   } catch {
     return false; // altered: shown as such
   }
@@ -82,7 +83,7 @@ async function page(s: Session, section: SectionName, entries: Placed[]): Promis
       if (kindOf(e) === "not-shared") continue;
       throw e;
     }
-    const kept = await fetchRecords(s, k.log, left);
+    const { kept } = await fetchRecords(s, k.log, left);
     for (const [i, e] of left.entries()) {
       const secret = kept[i] && given[i]!.length > 0 ? await inside(s, section, e, kept[i].header, given[i]!) : null;
       if (secret) found.set(nameOf(e), secret);
@@ -96,7 +97,7 @@ async function page(s: Session, section: SectionName, entries: Placed[]): Promis
 /** What is in a lock, if it fits the record's commitment. */
 async function inside(s: Session, section: SectionName, e: Placed, header: Bytes, lock: Bytes): Promise<Bytes | null> {
   try {
-    const h = { ...headerOf(s, e, header), owner: lock };
+    const h = { ...headerOf(s.genesis.network, e, header), owner: lock };
     const secret = await ownerSecret(h, (await s.patient.section(section)).exchange);
     await contentBy(h, secret.slice());
     return secret;

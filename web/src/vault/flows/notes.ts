@@ -3,6 +3,7 @@
  * resource with JSON inside, so that the 24 words bring it back.
  */
 
+import type { Final } from "../api.ts";
 import { type Bytes, base64, concat, hex, random, text, unbase64, unhex, utf8 } from "../bytes.ts";
 import type { NewItem } from "../chart/content.ts";
 import type { Claim } from "../claimed.ts";
@@ -47,7 +48,21 @@ export interface Note {
   reads?: Reads;
   answer?: Answered;
   claim?: Claim;
+  paired?: boolean; // another device gets the keys
+  reviewed?: string[]; // accesses that the patient looked at and found right, by log/entry
+  link?: LinkNote;
   records?: Map<string, Bytes>; // what opens records that have no owner lock, by record, hex
+}
+
+/** A health link that the patient made, with all that the code is made of. */
+export interface LinkNote {
+  key: Bytes; // that the grant names
+  member: number; // which keeps the file
+  url: string;
+  secret: Bytes; // which decrypts it
+  passcode: string;
+  sections: SectionName[];
+  resources: string[]; // type/id of what is in it
 }
 
 /** Who is behind a key. */
@@ -57,6 +72,7 @@ export interface Named {
   label: string;
   device: string;
   proxy?: Proxy;
+  link?: LinkNote & { entry: number }; // of the note
 }
 
 export interface Notes {
@@ -64,13 +80,15 @@ export interface Notes {
   answers: Map<string, Answered>; // by request
   reads: Map<string, Reads>; // by invitation; the newest answer to it
   claim: Claim | null;
+  paired: number[]; // when other devices got the keys
+  reviewed: Set<string>; // accesses, by log/entry
   unread: number; // notes that don't open: keys may lack a name for it
 }
 
 const system = "urn:vitalog:index";
 const url = "urn:vitalog:index:note";
 
-export async function writeNote(s: Session, n: Note, also: NewItem[] = []): Promise<void> {
+export async function writeNote(s: Session, n: Note, also: NewItem[] = []): Promise<Final> {
   const epochs = [...(n.claim?.epochs ?? [])].map(([section, epoch]) => [sectionNumber(section), epoch] as const);
   const inner = {
     ...(n.label ? { label: n.label } : {}),
@@ -78,13 +96,25 @@ export async function writeNote(s: Session, n: Note, also: NewItem[] = []): Prom
     ...(n.proxy ? proxyNote(n.proxy) : {}),
     ...(n.reads ? { reads: { ...n.reads, given: n.reads.given.map((g) => [sectionNumber(g.section), hex(g.log), g.entry]) } } : {}),
     ...(n.answer ? { answer: { ...n.answer, request: [...unhex(n.answer.request, 16)], message: hex(n.answer.message) } } : {}),
+    ...(n.reviewed?.length ? { reviewed: n.reviewed } : {}),
+    ...(n.paired ? { paired: true } : {}),
     ...(n.claim ? { claim: { root: base64(n.claim.root), epochs: Object.fromEntries(epochs) } } : {}),
+    ...(n.link
+      ? {
+          link: {
+            ...n.link,
+            key: `vk:${hex(n.link.key)}`,
+            secret: base64(n.link.secret),
+            sections: n.link.sections.map(sectionNumber),
+          },
+        }
+      : {}),
     ...(n.records ? { records: base64(concat(...[...n.records].flatMap(([record, secret]) => [unhex(record, 32), secret]))) } : {}),
   };
   const id = hex(random(16));
   const extension = [{ url, valueBase64Binary: base64(utf8(JSON.stringify(inner))) }];
   const json = JSON.stringify({ resourceType: "Basic", id, extension, code: { coding: [{ system, code: "grantee" }] } });
-  await publish(s, "index", [{ type: "Basic", id, json, supersedes: [] }, ...also]);
+  return publish(s, "index", [{ type: "Basic", id, json, supersedes: [] }, ...also]);
 }
 
 function proxyNote({ keys, ...p }: NonNullable<Note["proxy"]>): Pick<Inner, "proxy" | "keys"> {
@@ -99,11 +129,19 @@ export async function readNotes(s: Session): Promise<Notes> {
   const index = logOf(s, "index");
   if (s.notes?.size === index.head.size) return s.notes.notes;
   const { opened, unopened } = await openRecords(s, [index]);
-  const out: Notes = { names: new Map(), answers: new Map(), reads: new Map(), claim: null, unread: unopened.length };
+  const out: Notes = {
+    names: new Map(),
+    answers: new Map(),
+    reads: new Map(),
+    claim: null,
+    paired: [],
+    reviewed: new Set(),
+    unread: unopened.length,
+  };
   for (const o of opened)
     for (const item of o.content.items) {
       try {
-        for (const raw of notesIn(item.json)) await take(s, out, raw);
+        for (const raw of notesIn(item.json)) await take(s, out, raw, o.entry);
       } catch {
         out.unread++;
       }
@@ -127,11 +165,14 @@ interface Inner {
   proxy?: Omit<Proxy, "exchange"> & { exchange: string };
   reads?: Omit<Reads, "given"> & { given: [number, string, number][] };
   answer?: { request: number[]; granted: boolean; message: string; size: number };
+  paired?: boolean;
+  reviewed?: string[];
   claim?: { root: string; epochs: Record<string, number> };
+  link?: { key: string; member: number; url: string; secret: string; passcode: string; sections: number[]; resources: string[] };
   records?: string;
 }
 
-async function take(s: Session, out: Notes, raw: unknown): Promise<void> {
+async function take(s: Session, out: Notes, raw: unknown, from: { number: number; at: number }): Promise<void> {
   const n = raw as Inner;
   const label = n.label ?? "";
   const proxy = n.proxy && { ...n.proxy, exchange: unbase64(n.proxy.exchange) };
@@ -153,6 +194,19 @@ async function take(s: Session, out: Notes, raw: unknown): Promise<void> {
   if (n.answer) {
     const request = hex(Uint8Array.from(n.answer.request));
     out.answers.set(request, { request, granted: n.answer.granted === true, message: unhex(n.answer.message, 32), size: n.answer.size });
+  }
+  for (const id of n.reviewed ?? []) out.reviewed.add(id);
+  if (n.paired) out.paired.push(from.at);
+  if (n.link) {
+    const key = unhex(n.link.key, 32, "vk:");
+    const link = {
+      ...n.link,
+      key,
+      secret: unbase64(n.link.secret),
+      sections: n.link.sections.flatMap((x) => sectionName(x) ?? []),
+      entry: from.number,
+    };
+    out.names.set(hex(key), { member: -1, purpose: "PATRQT", label, device: "", link });
   }
   if (n.claim) out.claim = claimIn(n.claim);
   if (n.records !== undefined) {

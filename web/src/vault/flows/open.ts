@@ -5,23 +5,25 @@
 
 import type { Failure } from "../api.ts";
 import { type Bytes, equal, hex } from "../bytes.ts";
-import { type Content, isAttachment, openContent, openManifest } from "../chart/content.ts";
+import { type Content, type Item, isAttachment, openManifest } from "../chart/content.ts";
+import { type Decapsulator, pairOf } from "../crypto/xwing.ts";
 import { type Content as Cipher, chunkSize, openChunk, sealedSize } from "../envelope/chunks.ts";
-import { openBlob } from "../envelope/envelope.ts";
 import type { Header } from "../envelope/header.ts";
 import { fail, kindOf } from "../failure.ts";
+import type { Ask } from "../helpers.ts";
 import type { Recorded } from "../ledger/entry.ts";
 import type { SectionName } from "../names.ts";
+import { alone, type Closed, cipherOf, contentOf, headerOf, type Opener, type Outcome, readable } from "../opening.ts";
 import { times } from "../wire.ts";
 import { blobOf } from "./blobs.ts";
-import { cipherOf, fetchRecords, headerOf, type Kept, nameOf } from "./kept.ts";
+import { closed, fetchRecords, fits, type Kept, nameOf, openerOf, withheld } from "./kept.ts";
 import { each, type Session } from "./session.ts";
 import type { Placed, ProvenLog } from "./sync.ts";
 
 export interface Opened {
   section: SectionName;
   entry: Placed;
-  content: Content;
+  content: Content<Item>;
 }
 
 export interface Unopened {
@@ -30,8 +32,7 @@ export interface Unopened {
   why: Failure | "unknown-author";
 }
 
-const [atOnce, batchSize, told] = [3, 128, 64];
-const overlapping = 8; // records of a batch: while the browser decrypts one, others go on
+const [atOnce, batchSize, partSize, few] = [4, 128, 32, 8];
 
 export const placeOfEntry = (e: { log: Bytes; number: number }): string => `${hex(e.log)}/${e.number}`;
 
@@ -44,69 +45,84 @@ export async function openRecords(
   wanted: (e: Placed) => boolean = () => true,
 ): Promise<{ opened: Opened[]; unopened: Unopened[] }> {
   const all = logs.map((l) => ({ section: l.section, log: l.log, entries: recordsOf(l).filter(wanted) }));
-  const batches = all.flatMap(({ entries, ...of }) => {
-    const closed = entries.filter((e) => !s.opened.has(placeOfEntry(e)));
-    return times(Math.ceil(closed.length / batchSize), (i) => ({ ...of, entries: closed.slice(i * batchSize, (i + 1) * batchSize) }));
-  });
+  const batches = all.flatMap(({ entries, ...of }) =>
+    chunked(
+      entries.filter((e) => !s.opened.has(placeOfEntry(e))),
+      batchSize,
+    ).map((some) => ({ ...of, entries: some })),
+  );
   const unopened: Unopened[] = [];
   const of = batches.reduce((n, b) => n + b.entries.length, 0);
+  const ask = of < few ? alone : s.ask; // no helpers start for a few
   let done = 0;
   await each(batches, atOnce, async ({ section, log, entries }) => {
-    const kept = await fetchRecords(s, log, entries);
-    const learnt: [string, Kept][] = [];
-    await each([...entries.entries()], overlapping, async ([i, entry]) => {
-      const k = kept[i];
-      const known = k?.secret;
-      const why = await openInto(s, section, entry, k);
-      if (why) unopened.push({ section, entry, why });
-      else if (k?.secret && !known) learnt.push([nameOf(entry), k]); // of what doesn't open nothing is kept
-      if (++done % told === 0 || done === of) s.progress({ step: "records", done, of });
+    const { kept, came } = await fetchRecords(s, log, entries);
+    const keep: [string, Kept][] = [];
+    const parts = chunked([...entries.entries()], partSize);
+    await each(parts, parts.length, async (part) => {
+      const outcomes = await openPart(
+        s,
+        ask,
+        section,
+        part.map(([i, entry]) => ({ entry, kept: kept[i] })),
+      );
+      for (const [n, [i, entry]] of part.entries()) {
+        const [o, k] = [outcomes[n]!, kept[i]];
+        const why = "why" in o ? o.why : settle(s, section, entry, o.content);
+        if (why) unopened.push({ section, entry, why });
+        if (k && "secret" in o && o.secret && !s.reads) keep.push([nameOf(entry), { ...k, secret: o.secret }]);
+        else if (k && why === "no-lock" && came.has(i) && (await fits(s, entry, k))) keep.push([nameOf(entry), k]);
+      }
+      done += part.length;
+      s.progress({ step: "records", done, of });
     });
-    await s.store.cache("records", learnt);
+    await s.store.cache("records", keep);
   });
   const opened = all.flatMap(({ entries }) => entries.flatMap((e) => s.opened.get(placeOfEntry(e)) ?? []));
   return { opened, unopened };
 }
 
-/** Opens one record, or tells why it doesn't open. */
-async function openInto(s: Session, section: SectionName, entry: Placed, kept: Kept | undefined): Promise<Unopened["why"] | null> {
-  try {
-    const content = await openOne(s, section, entry, kept ?? fail("not-shared", "nobody has the record"));
-    if (!content) return "unknown-author";
-    s.opened.set(placeOfEntry(entry), { section, entry, content });
-    return null;
-  } catch (e) {
-    if (["unreachable", "busy", "damaged", "internal"].includes(kindOf(e))) throw e;
-    return kindOf(e);
-  }
-}
+const chunked = <T>(all: T[], size: number): T[][] => times(Math.ceil(all.length / size), (i) => all.slice(i * size, (i + 1) * size));
 
-/** The content, or null if its author is neither a member nor the writer of the entry. */
-async function openOne(s: Session, section: SectionName, e: Placed, k: Kept): Promise<Content | null> {
-  const rec = e.says as Recorded;
-  const header = headerOf(s, e, k.header);
-  const content = await contentOf(s, header, await cipherOf(s, section, header, rec.record, k), rec, k.blob);
+/** Takes over what opened, if its author is a member or the writer of the entry: a device or the patient, of whom nothing else that is said counts. */
+function settle(s: Session, section: SectionName, entry: Placed, content: Content<Item>): "unknown-author" | null {
   const a = content.author;
-  // A device or the patient, who are no members: nothing else that is said of the author counts.
-  if (equal(a.key, e.signer)) return { ...content, author: { key: a.key, member: "", practitioner: "", name: "", role: "" } };
-  return s.genesis.members.some((m) => equal(m.sign, a.key) && m.name === a.member) ? content : null;
+  const own = equal(a.key, entry.signer);
+  if (!own && !s.genesis.members.some((m) => equal(m.sign, a.key) && m.name === a.member)) return "unknown-author";
+  const author = own ? { key: a.key, member: "", practitioner: "", name: "", role: "" } : a;
+  s.opened.set(placeOfEntry(entry), { section, entry, content: { ...content, author } });
+  return null;
 }
 
-async function contentOf(s: Session, h: Header, c: Cipher, rec: Recorded, blob: Bytes | null): Promise<Content> {
-  if (!blob && !h.compressed && h.padded > chunkSize) {
-    const manifest = await manifestOf(s, h, c);
-    if (manifest) return openManifest(manifest, rec.record);
+/** Opens some records: those that came along at once, where there are helpers for it, and large ones one by one. */
+async function openPart(s: Session, ask: Ask, section: SectionName, part: { entry: Placed; kept: Kept | undefined }[]): Promise<Outcome[]> {
+  const by = await openerOf(s, section);
+  const small = part.flatMap(({ entry, kept: k }) => (k?.blob && !withheld(s, entry) ? [{ ...closed(s, entry, k), blob: k.blob }] : []));
+  const outcomes = small.length > 0 ? await ask("records", { by: { ...by, owner: pairOf(by.owner) }, closed: small }) : [];
+  const out: Outcome[] = [];
+  for (const { entry, kept: k } of part) {
+    const why = withheld(s, entry);
+    out.push(
+      why ? { why } : !k ? { why: "not-shared" } : k.blob ? outcomes.shift()! : await openLarge(s, by, closed(s, entry, k)).catch(whyNot),
+    );
   }
-  const plain = await openBlob(h, c, blob ?? (await blobOf(s, rec.blob)));
-  return !h.compressed && isAttachment(plain[0]) ? openManifest(tailManifest(plain), rec.record) : openContent(plain, rec.record);
+  return out;
 }
 
-/** The manifest at the end of an attachment's plaintext, without padding. */
-export function tailManifest(plain: Bytes): Bytes {
-  const end = plain.length - 4;
-  if (end < 1) return fail("altered", "an attachment without a manifest");
-  const n = new DataView(plain.buffer, plain.byteOffset + end, 4).getUint32(0);
-  return plain.slice(Math.max(0, end - n), end);
+function whyNot(e: unknown): Outcome {
+  const why = kindOf(e);
+  if (["unreachable", "busy", "damaged", "internal"].includes(why)) throw e;
+  return { why };
+}
+
+/** One whose ciphertext didn't come along: of an attachment only the end is fetched. */
+async function openLarge(s: Session, by: Opener & { owner: Decapsulator }, c: Omit<Closed, "blob">): Promise<Outcome> {
+  const h = headerOf(by.network, c.entry, c.header);
+  const { cipher, secret } = await cipherOf(by, h, c);
+  const manifest = !h.compressed && h.padded > chunkSize ? await manifestOf(s, h, cipher) : null;
+  const { record, blob } = c.entry.says as Recorded;
+  const content = manifest ? await openManifest(manifest, record) : await contentOf(h, cipher, await blobOf(s, blob), record);
+  return { content: readable(content, c.entry), secret };
 }
 
 /** The manifest of an attachment, out of its last chunks and not gigabytes; null if the record is none. */

@@ -16,5 +16,6 @@ export function partyOf(g: Genesis, notes: Notes, owner: Bytes, key: Bytes): Par
   const n = notes.names.get(hex(key));
   if (!n) return { kind: "unknown" };
   if (n.proxy) return { kind: "proxy", name: n.proxy.name, id: n.proxy.id };
+  if (n.link) return { kind: "link", name: n.label };
   return n.member >= 0 ? memberParty(g, n.member) : { kind: "device", name: n.device };
 }

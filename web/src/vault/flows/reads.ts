@@ -70,7 +70,14 @@ export async function openFor(s: Session, id: string, reason: string): Promise<R
   const logs = [...new Set(allowed.map((p) => p.shared.log))];
   const found = await openRecords(x, logs, (e) => now.has(placeOfEntry(e)));
   x.reads?.secrets.clear();
-  return { ...chartOf(x, { names: new Map(), answers: new Map(), reads: new Map(), claim: null, unread: 0 }, found), refused };
+  return {
+    ...chartOf(
+      x,
+      { names: new Map(), answers: new Map(), reads: new Map(), claim: null, paired: [], reviewed: new Set(), unread: 0 },
+      found,
+    ),
+    refused,
+  };
 }
 
 /** Drops what is open of it. */

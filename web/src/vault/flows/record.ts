@@ -3,7 +3,6 @@
 import type { Chart, Problem, Resource, Version } from "../api.ts";
 import { equal, hex } from "../bytes.ts";
 import { type Folded, type Version as FoldedVersion, fold } from "../chart/fold.ts";
-import { render } from "../chart/json.ts";
 import type { Recorded } from "../ledger/entry.ts";
 import { covers } from "../ledger/terms.ts";
 import { clinicalSections } from "../names.ts";
@@ -62,7 +61,7 @@ function version(s: Session, notes: Notes, o: Opened, v: FoldedVersion): Version
     author: { member, number, practitioner, name, role, own, device: by.kind === "device" ? by.name : "" },
     status: item.status,
     blocked: covers(log.head.erased, v.entry),
-    json: item.scanned ? render(item.json, item.scanned, { id: item.id, version: v.entry, at: v.at, refs: item.refs }) : "",
+    json: item.json,
   };
 }
 

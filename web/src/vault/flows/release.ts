@@ -11,7 +11,8 @@ import { decapsulate, isPart, quorum } from "../envelope/network.ts";
 import { fail, failure, kindOf } from "../failure.ts";
 import { type Asking, encodeRelease, openRelease } from "../grant/release.ts";
 import type { Recorded } from "../ledger/entry.ts";
-import { fetchRecords, headerOf } from "./kept.ts";
+import { headerOf } from "../opening.ts";
+import { fetchRecords } from "./kept.ts";
 import { type NetworkKey, networkKey } from "./networkKey.ts";
 import type { Session } from "./session.ts";
 import type { Placed } from "./sync.ts";
@@ -27,13 +28,13 @@ const told = 16; // records between two words about progress
 /** Puts what opens the records into the session. A record that fails, fails alone. False: the members release nothing, because the access ended meanwhile. */
 export async function release(s: Session, a: Asking, records: Placed[], readers: Map<number, Decapsulator>): Promise<boolean> {
   const key = await networkKey(s, a.log);
-  const kept = await fetchRecords(s, a.log, records);
+  const { kept } = await fetchRecords(s, a.log, records);
   const holders = askingOf(s, key, a, records);
   if (!(await holders.enough())) return false;
   for (const [i, e] of records.entries()) {
     const name = hex((e.says as Recorded).record);
     try {
-      const header = headerOf(s, e, kept[i]?.header ?? fail("not-shared", "nobody has the record"));
+      const header = headerOf(s.genesis.network, e, kept[i]?.header ?? fail("not-shared", "nobody has the record"));
       s.reads?.secrets.set(name, await holders.secretOf(e, header, readers));
     } catch (e) {
       if (["unreachable", "busy", "damaged", "internal"].includes(kindOf(e))) throw e;

@@ -2,6 +2,7 @@
 
 import type { Failure, Progress } from "../api.ts";
 import type { Bytes } from "../bytes.ts";
+import type { Ask } from "../helpers.ts";
 import type { Home } from "../home.ts";
 import type { Patient } from "../keys.ts";
 import type { Genesis } from "../ledger/genesis.ts";
@@ -26,6 +27,7 @@ export interface Session {
   reads: Released | null; // of somebody else's chart, which is read by release
   others: Map<string, Session>; // the charts that this person reads for others and has open, by invitation
   opened: Map<string, Opened>; // by log/entry; records that opened, until the vault locks
+  ask: Ask; // helpers, or whoever does it
   progress(p: Progress): void;
 }
 

@@ -148,7 +148,7 @@ export async function stop(s: Session, which: (g: Grant) => boolean): Promise<Fi
   }
   const final = await place(s, ops, await submit(s, ops));
   // A crash here leaves the old epoch: nothing is released under the ended grants; the new epoch follows with the next rotation.
-  const rotated = sections.filter((x) => ended.some((g) => g.section === x && g.rights.includes("read")));
+  const rotated = sections.filter((x) => ended.some((g) => g.section === x && g.rights.includes("read") && g.to.kind !== "link"));
   await syncLogs(s);
   const rotation = await rotate(s, rotated);
   return rotation && rotation.block > final.block ? rotation : final;

@@ -1,9 +1,9 @@
 /** Entries: what execution made of operations, as they stand in a log (spec/operations.md). Log and number are where they stand. */
 
-import type { Bytes } from "../bytes.ts";
+import { type Bytes, compare } from "../bytes.ts";
 import { fail } from "../failure.ts";
 import { type Reason, reasons } from "../names.ts";
-import { type Reader, reader, sum, u64 } from "../wire.ts";
+import { type Reader, reader, sum, times, u64 } from "../wire.ts";
 import { countEntries, type Range, readRanges, readTerms, type Terms } from "./terms.ts";
 
 /** A record as the ledger knows it. */
@@ -37,6 +37,7 @@ export type Statement =
   | { kind: "rekey-owner" | "rekey-grantee"; next: Bytes; proof: Bytes }
   | { kind: "erase-block" | "erase-destroy"; ranges: Range[] }
   | { kind: "post"; message: Bytes; size: number; ticket: Bytes }
+  | { kind: "stored"; upto: number; missing: Bytes[]; back: Bytes[] }
   | { kind: "anchor"; use: 1; hash: Bytes }
   | { kind: "refusals"; key: Bytes; hour: number; count: number };
 
@@ -52,6 +53,7 @@ export const ticketSize = 290;
 export const maxEntry = 4 << 10;
 const maxNamed = 1000n; // entries of an access or an erasure
 const maxSealed = 256 << 10;
+const maxHashes = 60; // in each list of a storage receipt
 
 export const entryHash = (log: Bytes, number: number, encoded: Bytes): Bytes => sum("vitalog/v1/entry", log, u64(number), encoded);
 
@@ -98,6 +100,11 @@ function readStatement(r: Reader, kind: number, what: string): Statement {
       if (size > maxSealed) fail("altered", `${what}: a message of ${size} bytes`);
       return { kind: "post", message, size, ticket: r.fixed(ticketSize) };
     }
+    case 15: {
+      const says = { kind: "stored" as const, upto: r.count64(), missing: readHashes(r, what), back: readHashes(r, what) };
+      const both = says.back.some((h) => says.missing.some((x) => compare(x, h) === 0));
+      return both ? fail("altered", `${what}: missing and back at once`) : says;
+    }
     case 16: {
       const [use, hash] = [r.u8(), r.fixed(32)];
       return use === 1 ? { kind: "anchor", use, hash } : fail("altered", `${what}: an anchor of use ${use}`);
@@ -113,6 +120,13 @@ function readAccess(r: Reader, what: string): Accessed {
   const a = { grant: r.count64(), further: r.flag(), ranges: named(readRanges(r, what), what), session: r.fixed(32), detail: r.fixed(32) };
   const n = r.u8();
   return { kind: "access", ...a, why: reasons[n] ?? fail("altered", `${what}: reason ${n}`) };
+}
+
+/** Ascending hashes, as a storage receipt names them. */
+function readHashes(r: Reader, what: string): Bytes[] {
+  const out = times(r.count(maxHashes, 32), () => r.fixed(32));
+  if (out.some((h, i) => i > 0 && compare(out[i - 1]!, h) >= 0)) fail("altered", `${what}: hashes that are not ascending`);
+  return out;
 }
 
 function named(ranges: Range[], what: string): Range[] {

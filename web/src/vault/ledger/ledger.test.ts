@@ -52,6 +52,9 @@ describe("operations", () => {
       for (const bad of [encoded.slice(0, -1), new Uint8Array([...encoded, 0]), new Uint8Array([99, ...encoded.slice(1)])])
         expect(() => decodeEntry(log(v.log), e.number, bad)).toThrow(altered);
     }
+    const stored = unhex(v.entries.find((e) => e.kind === "stored")!.encoded); // upto, and two hashes missing, from byte 53 on
+    for (const first of [0x20, 0x11])
+      expect(() => decodeEntry(log(v.log), 0, stored.map((b, i) => (i === 53 ? first : b)) as Bytes)).toThrow(altered);
     const head = unhex(v.head.encoded);
     expect(hex(headHash(log(v.log), head))).toBe(v.head.hash);
     expect(hex(decodeHead(head).log)).toBe(hex(log(v.log)));
