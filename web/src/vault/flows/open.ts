@@ -70,7 +70,8 @@ export async function openRecords(
         const [o, k] = [outcomes[n]!, kept[i]];
         const why = "why" in o ? o.why : settle(s, section, entry, o.content);
         if (why) unopened.push({ section, entry, why });
-        if (k && "secret" in o && o.secret && !s.reads) keep.push([nameOf(entry), { ...k, secret: o.secret }]);
+        // Of somebody else's record what opens it isn't kept: each look is released anew.
+        if (k && "secret" in o && o.secret) keep.push([nameOf(entry), { ...k, secret: s.reads ? null : o.secret }]);
         else if (k && why === "no-lock" && came.has(i) && (await fits(s, entry, k))) keep.push([nameOf(entry), k]);
       }
       done += part.length;
