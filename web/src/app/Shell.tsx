@@ -1,13 +1,13 @@
 /** What stands around every page: skip link, navigation, the live region; and which page is shown. */
 
 import { useEffect, useState } from "preact/hooks";
-import { say, words } from "../i18n/index.ts";
+import { words } from "../i18n/index.ts";
 import { Start } from "../pages/Start.tsx";
 import { Heading } from "../ui/Heading.tsx";
 import { Icon, type IconName } from "../ui/Icon.tsx";
 import { Loading } from "../ui/Loading.tsx";
 import { Go } from "../ui/parts.tsx";
-import { ahead, pages } from "./pages.tsx";
+import { ahead, pages, Whose } from "./pages.tsx";
 import { place } from "./route.ts";
 import {
   another,
@@ -82,7 +82,7 @@ export function Shell() {
       </a>
       {inside && <Navigation />}
       <main id="main" class={inside ? "inside" : "outside"}>
-        {inside && <Whose />}
+        {inside && another.value && <Whose />}
         {inside ? <Page /> : <Start unreachable={unreachable} retry={begin} />}
       </main>
       <Live />
@@ -159,26 +159,6 @@ function Navigation() {
         ))}
       </ul>
     </nav>
-  );
-}
-
-/** Whose record it is, when it is not the person's own. */
-function Whose() {
-  const r = another.value;
-  if (!r) return null;
-  const w = words.value.family;
-  return (
-    <section class="notice whose" aria-label={w.title}>
-      <Icon name="person" />
-      <div>
-        <p>
-          <strong>{say(w.reading, { who: <bdi>{r.name}</bdi> })}</strong>
-        </p>
-        <Go to="/" class="button quiet">
-          {w.back}
-        </Go>
-      </div>
-    </section>
   );
 }
 

@@ -50,6 +50,9 @@ export function ahead() {
   for (const load of [home, record, sharing, more, family]) load().catch(() => {});
 }
 
+/** What stands above somebody else's record. */
+export const Whose = later(async () => (await family()).Whose);
+
 export const pages: { [V in View]: Page } = {
   "/": later(home),
   "/record": later(async () => (await record()).Record),

@@ -4,3 +4,4 @@ export { Family } from "./family/Family.tsx";
 export { Invite } from "./family/Invite.tsx";
 export { NewProxy } from "./family/NewProxy.tsx";
 export { ReadFor } from "./family/ReadFor.tsx";
+export { Whose } from "./family/Whose.tsx";

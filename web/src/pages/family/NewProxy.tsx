@@ -135,7 +135,7 @@ function Terms({ who, text }: { who: Invited; text: string }) {
         value={d.long}
         set={(long) => set({ long })}
         options={[
-          { value: "ninety", label: w.ninety },
+          { value: "ninety", label: words.value.sharing.presets.ninety },
           { value: "day", label: w.day },
           { value: "open", label: words.value.sharing.presets.open },
         ]}

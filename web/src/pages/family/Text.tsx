@@ -36,7 +36,6 @@ interface Props {
 
 /** Takes a code as text or by the camera. */
 export function Taken({ label, hint, begins, act, busy, error, take }: Props) {
-  const w = words.value.family;
   const [typed, setTyped] = useState("");
   const [scanning, setScanning] = useState(false);
   const [camera, setCamera] = useState("");
@@ -44,15 +43,15 @@ export function Taken({ label, hint, begins, act, busy, error, take }: Props) {
     return (
       <Scan
         begins={begins}
-        title={w.scan}
-        hint={w.scanning}
+        title={words.value.start.claimScan}
+        hint={words.value.start.claimScanning}
         found={(text) => {
           setScanning(false);
           take(text);
         }}
         close={(failed) => {
           setScanning(false);
-          if (failed) setCamera(w.noCamera);
+          if (failed) setCamera(words.value.start.claimNoCamera);
         }}
       />
     );
@@ -66,7 +65,7 @@ export function Taken({ label, hint, begins, act, busy, error, take }: Props) {
         <Button tone="main" busy={busy} onClick={() => take(typed)}>
           {act}
         </Button>
-        {canScan() && <Button onClick={() => setScanning(true)}>{w.scan}</Button>}
+        {canScan() && <Button onClick={() => setScanning(true)}>{words.value.start.claimScan}</Button>}
       </div>
     </>
   );
