@@ -23,6 +23,7 @@ type Activity struct {
 	Section section.Section
 	Member  string        // name of the organisation behind the key
 	Device  string        // or of the patient's device: one that tried to read
+	Proxy   string        // or of the person who reads for the patient
 	Link    bool          // or of a health link: the detail's name is what somebody said of themselves
 	Detail  *grant.Detail // nil if nobody has it, or it doesn't open
 	Purpose string        // that the key was granted for
@@ -82,15 +83,27 @@ func (p *Patient) Activity(ctx context.Context) (*ActivityLog, error) {
 			default:
 				continue
 			}
-			row.Device, row.Link = names[by].device, names[by].link
-			if n, ok := names[by]; ok && n.member >= 0 && n.member < len(p.home.Genesis().Members) {
-				row.Member, row.Purpose = p.home.Genesis().Members[n.member].Name, n.purpose
-			}
+			row.named(names, by, p.home.Genesis())
 			out.Rows = append(out.Rows, row)
 		}
 	}
 	sortRows(out.Rows)
 	return out, nil
+}
+
+// named fills in who is behind the key that a row is of.
+func (a *Activity) named(names map[key.Verifier]named, by key.Verifier, g *op.Genesis) {
+	n, ok := names[by]
+	if !ok {
+		return
+	}
+	a.Device, a.Link, a.Purpose = n.device, n.link, n.purpose
+	if n.proxy != nil {
+		a.Proxy = n.proxy.Name
+	}
+	if n.member >= 0 && n.member < len(g.Members) {
+		a.Member = g.Members[n.member].Name
+	}
 }
 
 // detail opens what the reader told about an access, or gives nil where nobody has it.

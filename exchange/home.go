@@ -42,6 +42,9 @@ type Home interface {
 	Claim(ctx context.Context, member int, sealed []byte) ([]byte, error)
 	OwnerLocks(ctx context.Context, member int, asked []byte) ([]byte, error)
 
+	// Release asks one holder of the network key for its parts, for a proxy's access (spec/release.md). The home member can't read the answer.
+	Release(ctx context.Context, member int, request []byte) ([]byte, error)
+
 	// Follow calls told, one call after the other, for each log that has or gets more entries than known says, until ctx ends, told fails or
 	// nothing comes any more; its error says why. What is told is a hint: a receipt proves what is new.
 	Follow(ctx context.Context, known map[key.Log]uint64, told func(News) error) error

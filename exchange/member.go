@@ -52,6 +52,7 @@ type Member struct {
 	index     *index
 	incidents *incidents
 	release   *release.Client
+	holders   release.Caller
 	log       *slog.Logger
 
 	memory *memory
@@ -95,7 +96,7 @@ func New(c Config) (*Member, error) {
 	if m.incidents, err = openIncidents(c.Index); err != nil {
 		return nil, err
 	}
-	m.release = release.NewClient(c.Genesis, c.Release)
+	m.release, m.holders = release.NewClient(c.Genesis, c.Release), c.Release
 	if c.Genesis.Members[c.Number].Validator {
 		m.release.First = []int{c.Number} // its own share costs no connection
 	}

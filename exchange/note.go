@@ -19,6 +19,7 @@ type note struct {
 	Label         string      `json:"label,omitempty"`
 	Introductions [][]byte    `json:"introductions,omitempty"`
 	Device        string      `json:"device,omitempty"`
+	Proxy         *proxy      `json:"proxy,omitempty"`
 	Keys          []deviceKey `json:"keys,omitempty"`
 	Agreement     *agreement  `json:"agreement,omitempty"`
 	Answer        *answered   `json:"answer,omitempty"`
@@ -40,6 +41,13 @@ type answered struct {
 	Granted bool            `json:"granted"`
 	Message wire.Hash       `json:"message"`
 	Size    uint32          `json:"size"` // of the post, bytes
+}
+
+// proxy is a person who reads for the patient, with keys of their own (spec/proxy.md).
+type proxy struct {
+	Name     string `json:"name"`
+	Purpose  string `json:"purpose"`
+	Exchange []byte `json:"exchange"`
 }
 
 // linkNote is what is read here of a health link that the patient's app made (spec/health-links.md).
@@ -110,6 +118,7 @@ type named struct {
 	member        int
 	purpose       string
 	label, device string
+	proxy         *proxy
 	link          bool // whoever has a health link
 }
 
@@ -119,7 +128,11 @@ func (p *Patient) names(ctx context.Context) (out map[key.Verifier]named, unread
 	out = map[key.Verifier]named{}
 	unread, err = p.notes(ctx, func(n *note, _ Placed) error {
 		for _, k := range n.Keys {
-			out[k.Key] = named{member: -1, label: n.Label, device: n.Device}
+			x := named{member: -1, label: n.Label, device: n.Device, proxy: n.Proxy}
+			if n.Proxy != nil {
+				x.purpose = n.Proxy.Purpose
+			}
+			out[k.Key] = x
 		}
 		if n.Link != nil {
 			out[n.Link.Key] = named{member: -1, label: n.Label, link: true}

@@ -12,6 +12,7 @@ import (
 	"vitalog/key"
 	"vitalog/ledger"
 	"vitalog/op"
+	"vitalog/peer"
 	"vitalog/receipt"
 	"vitalog/wire"
 )
@@ -158,4 +159,20 @@ func (m *Member) Issuer() int { return m.number }
 // Ticket signs an admission ticket without seeing for what.
 func (m *Member) Ticket(_ context.Context, blinded []byte) ([]byte, error) {
 	return m.ring.IssueTicket(blinded)
+}
+
+// Release passes a proxy's request on to a holder of the network key. Who the proxy is stands sealed in it. A refusal is ErrNotShared with the
+// holder's reason.
+func (m *Member) Release(ctx context.Context, member int, request []byte) ([]byte, error) {
+	if member < 0 || member >= len(m.genesis.Members) {
+		return nil, fmt.Errorf("member %d: %w", member, ErrInvalid)
+	}
+	reply, err := m.holders.Call(ctx, member, "release", request)
+	switch peer.KindOf(err) {
+	case peer.Invalid:
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+	case peer.Denied, peer.NotFound:
+		return nil, fmt.Errorf("%w: %w", ErrNotShared, err)
+	}
+	return reply, err
 }

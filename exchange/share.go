@@ -34,9 +34,10 @@ type Share struct {
 
 // Shared is one grant as the patient sees it.
 type Shared struct {
-	Member  int    // -1: a device of the patient's, or a health link
-	Device  string // its name
-	Link    bool   // or of a health link: whoever has it
+	Member  int    // -1: a device of the patient's, a person who reads for the patient, or a health link
+	Device  string // the device's name
+	Proxy   string // the person's
+	Link    bool   // of a health link: whoever has it
 	Section section.Section
 	Purpose string
 	Label   string
@@ -45,6 +46,8 @@ type Shared struct {
 	At      time.Time // on the ledger clock; zero for what was granted a moment ago
 	Message wire.Hash // names the grant message, which no other grant has
 	consent.Grant
+
+	exchange []byte // the person's exchange key
 }
 
 // Grant gives an organisation keys to sections, and returns the grants with the blocks in which they are final.
@@ -232,6 +235,9 @@ func (p *Patient) sharingOf(ctx context.Context, s section.Section, names map[ke
 			n.member = -1 // nobody's: not the first member's
 		}
 		x := Shared{Member: n.member, Device: n.device, Link: n.link, Section: s, Purpose: n.purpose, Label: n.label, Log: log, Block: e[0].Block, Grant: g}
+		if n.proxy != nil {
+			x.Proxy, x.exchange = n.proxy.Name, n.proxy.Exchange
+		}
 		x.At, x.Message = time.UnixMilli(int64(e[0].At)), messageOf(e[0].Entry)
 		out = append(out, x)
 	}

@@ -65,7 +65,7 @@ func (p *Patient) rotate(ctx context.Context, sections map[section.Section]bool,
 		next := head.Epoch + 1
 		var box grant.Mailbox
 		for _, g := range all {
-			if g.Section != s || g.Revoked || g.Member < 0 || g.Rights&told == 0 || slices.Contains(gone[log], g.Entry) {
+			if g.Section != s || g.Revoked || g.Member < 0 && g.exchange == nil || g.Rights&told == 0 || slices.Contains(gone[log], g.Entry) {
 				continue
 			}
 			reads := slices.ContainsFunc(all, func(o Shared) bool {
@@ -74,7 +74,7 @@ func (p *Patient) rotate(ctx context.Context, sections map[section.Section]bool,
 			if reads && !g.Reads() || slices.ContainsFunc(box.Letters, func(l grant.Letter) bool { return l.Key == g.Key }) {
 				continue // the seed is the same for all grants to a key
 			}
-			to, err := key.ParseExchange(p.home.Genesis().Members[g.Member].Exchange)
+			to, err := p.exchangeOf(g)
 			if err != nil {
 				return err
 			}
@@ -109,4 +109,12 @@ func (p *Patient) rotate(ctx context.Context, sections map[section.Section]bool,
 		return fmt.Errorf("beginning a new epoch: %w", err)
 	}
 	return p.place(ctx, ops, results, func(int, uint64, uint64) {})
+}
+
+// exchangeOf is the key that messages about a grant are sealed to.
+func (p *Patient) exchangeOf(g Shared) (*key.Exchange, error) {
+	if g.exchange != nil {
+		return key.ParseExchange(g.exchange)
+	}
+	return key.ParseExchange(p.home.Genesis().Members[g.Member].Exchange)
 }

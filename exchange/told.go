@@ -87,10 +87,7 @@ func (t *Told) read(m *Member, s section.Section, names map[key.Verifier]named, 
 		default:
 			return nil
 		}
-		d.Device = names[by].device
-		if n, ok := names[by]; ok && n.member >= 0 && n.member < len(m.genesis.Members) {
-			d.Member, d.Purpose = m.genesis.Members[n.member].Name, n.purpose
-		}
+		d.named(names, by, m.genesis)
 		t.Deeds = append(t.Deeds, d)
 		return nil
 	})

@@ -144,6 +144,9 @@ func (g *gateway) access(chart string, d *exchange.Deed) *ihe.Access {
 	if d.Device != "" {
 		a.Client = d.Device
 	}
+	if d.Proxy != "" {
+		a.Client = d.Proxy
+	}
 	for _, m := range g.Member.Genesis().Members {
 		if m.Name == d.Member {
 			a.Address = m.Endpoint

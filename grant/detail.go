@@ -10,12 +10,15 @@ import (
 
 const detailInfo = "vitalog/v1/detail"
 
+// NoMember stands in a detail for a person who reads with keys of their own: a proxy (spec/proxy.md).
+const NoMember = 65535
+
 // Detail is what the patient is told of one access: who, in which role, for which purpose and why. The members that keep it see a blob.
 type Detail struct {
 	Practitioner string // identifier of the person at the member; empty for a machine
 	Name         string
 	Role         string
-	Member       uint16    // number in the genesis; its name stands there
+	Member       uint16    // number in the genesis, where its name stands, or NoMember
 	Organisation string    // as the patient knows it, a department for instance
 	Purpose      string    // v3-ActReason code
 	Reason       string    // in words
@@ -31,7 +34,7 @@ type Use struct {
 	Grantee key.Verifier // that signs it
 }
 
-// Seal signs the detail for this use with the member's long-term key and seals it to the owner's exchange key of the log.
+// Seal signs the detail for this use, with the member's long-term key or a proxy's grantee key, and seals it to the owner's exchange key of the log.
 func (d *Detail) Seal(to *key.Exchange, sign key.Signer, u Use) ([]byte, error) {
 	var w wire.Writer
 	d.append(&w)
@@ -44,7 +47,7 @@ func (d *Detail) Seal(to *key.Exchange, sign key.Signer, u Use) ([]byte, error) 
 	return seal(to, detailInfo, u.context(), w.Done())
 }
 
-// OpenDetail opens the detail of a use and checks that the member it names has signed it.
+// OpenDetail opens the detail of a use and checks that the member it names has signed it, or the grantee key if it names none.
 func OpenDetail(o key.Opener, g *op.Genesis, u Use, sealed []byte) (*Detail, error) {
 	if u.Network != g.Network() {
 		return nil, fmt.Errorf("access detail for %v: %w", u.Log, op.ErrNetwork)
@@ -57,9 +60,11 @@ func OpenDetail(o key.Opener, g *op.Genesis, u Use, sealed []byte) (*Detail, err
 	if err != nil {
 		return nil, fmt.Errorf("access detail for %v: %w", u.Log, err)
 	}
-	k, err := memberKey(g, d.Member)
-	if err != nil {
-		return nil, fmt.Errorf("access detail for %v: %w", u.Log, err)
+	k := u.Grantee
+	if d.Member != NoMember {
+		if k, err = memberKey(g, d.Member); err != nil {
+			return nil, fmt.Errorf("access detail for %v: %w", u.Log, err)
+		}
 	}
 	if digest := u.digest(b[:len(b)-len(sig)]); !k.Verify(digest[:], sig) {
 		return nil, fmt.Errorf("access detail for %v by member %d: %w", u.Log, d.Member, op.ErrSignature)

@@ -180,3 +180,24 @@ func TestAnAnswerIsBelievedOnlyFromTheOwnerOfTheInbox(t *testing.T) {
 		t.Errorf("sections out of order: got %v, want %v", err, wire.ErrNonCanonical)
 	}
 }
+
+func TestADetailOfAPersonIsSignedByTheKeyThatReads(t *testing.T) {
+	w := newWorld()
+	proxy := key.NewSigning(seed("proxy"))
+	u := w.use()
+	u.Grantee = proxy.Public()
+	d := &grant.Detail{Practitioner: "5d00", Name: "Ana Ruiz", Member: grant.NoMember, Purpose: "FAMRQT"}
+	sealed, err := d.Seal(w.labs.Private.Exchange(), proxy, u)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := grant.OpenDetail(w.labs.Private, w.genesis, u, sealed); err != nil || *got != *d {
+		t.Errorf("got %+v, %v, want %+v", got, err, d)
+	}
+	if sealed, err = d.Seal(w.labs.Private.Exchange(), w.signers[1], u); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := grant.OpenDetail(w.labs.Private, w.genesis, u, sealed); !errors.Is(err, op.ErrSignature) {
+		t.Errorf("a member's signature for a person: %v, want %v", err, op.ErrSignature)
+	}
+}

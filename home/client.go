@@ -254,4 +254,9 @@ func (c *Client) OwnerLocks(ctx context.Context, member int, asked []byte) ([]by
 	return c.call(ctx, "owner-locks", append(binary.BigEndian.AppendUint16(nil, uint16(member)), asked...))
 }
 
+// Release asks a holder of the network key for its parts; they are sealed to the session's key.
+func (c *Client) Release(ctx context.Context, member int, request []byte) ([]byte, error) {
+	return c.call(ctx, "release", append(binary.BigEndian.AppendUint16(nil, uint16(member)), request...))
+}
+
 func hash(b []byte) wire.Hash { return sha256.Sum256(b) }

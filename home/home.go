@@ -24,13 +24,14 @@ const Prefix = "/app/v1/"
 
 // Limits of one call, in bytes.
 const (
-	maxBody   = 80 << 20 // a blob on its way to the store
-	maxSubmit = 4 << 20
-	maxDetail = 1024
-	maxHeader = 64 << 10
-	maxPage   = 1024 // entries in one answer
-	maxEntry  = 64 << 10
-	maxLink   = 40 + grant.MaxLinkFile
+	maxBody    = 80 << 20 // a blob on its way to the store
+	maxSubmit  = 4 << 20
+	maxDetail  = 1024
+	maxHeader  = 64 << 10
+	maxPage    = 1024 // entries in one answer
+	maxRelease = 512 << 10
+	maxEntry   = 64 << 10
+	maxLink    = 40 + grant.MaxLinkFile
 )
 
 func encodeOperations(network key.Network, ops []*op.Operation) []byte {

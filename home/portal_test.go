@@ -55,7 +55,7 @@ func TestThePatientsAppWorksOnARunningNetwork(t *testing.T) {
 	t.Cleanup(desk.Close)
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	c := exec.CommandContext(ctx, program, "node_modules/vitest/vitest.mjs", "run", "--no-file-parallelism", "src/vault/network.test.ts", "src/vault/claim.network.test.ts")
+	c := exec.CommandContext(ctx, program, "node_modules/vitest/vitest.mjs", "run", "--no-file-parallelism", "src/vault/network.test.ts", "src/vault/claim.network.test.ts", "src/vault/proxy.network.test.ts")
 	c.Dir = web
 	c.Env = append(os.Environ(), "VITALOG_HOME="+h.Nodes[0].Config.URL(), "VITALOG_HOSPITAL="+desk.URL)
 	var said bytes.Buffer

@@ -168,6 +168,14 @@ func NewServer(home exchange.Home, links *Links, log *slog.Logger) *Server {
 	}))
 	s.handle("claim", maxClaim, s.outward(s.claim(home.Claim)))
 	s.handle("owner-locks", maxClaim, s.outward(s.claim(home.OwnerLocks)))
+	s.handle("release", maxRelease, s.outward(func(r *http.Request, body []byte) ([]byte, error) {
+		rd := wire.NewReader(body)
+		member := int(rd.U16())
+		if rd.Err() != nil {
+			return nil, invalid{rd.Err()}
+		}
+		return home.Release(r.Context(), member, body[2:])
+	}))
 	newMailboxes().handle(s)
 	s.handle("put-link", maxLink, s.outward(links.putLink))
 	s.handle("link-base", 0, func(*http.Request, []byte) ([]byte, error) { return []byte(links.base), nil })

@@ -63,6 +63,8 @@ func TestAPatientCorrectsHidesAndOpensFilesInABrowser(t *testing.T) {
 		Notices                             bool
 		EmergencySentence, Needs, Row       string
 		Waits                               int
+		Sentence, Whose, ReadsRow           string
+		Writes, Shown                       int
 	}
 	testnet.Walk(t, ".", path, h.Nodes[2].Config.URL(), desk.URL, &got, "pages.mjs")
 	if got.Failed != "" {
@@ -98,6 +100,17 @@ func TestAPatientCorrectsHidesAndOpensFilesInABrowser(t *testing.T) {
 	}
 	if got.Waits != 0 {
 		t.Error("an emergency that was confirmed still needs the patient")
+	}
+	if want := ", for a request of your family, until "; !strings.HasPrefix(got.Sentence, "Ana Ruiz may read ") || !strings.Contains(got.Sentence, want) {
+		t.Errorf("before it is signed the patient read %q", got.Sentence)
+	}
+	if got.Whose != "You see the record of Maria Ortiz. You can only read." || got.Writes != 0 || got.Shown != 0 {
+		t.Errorf("somebody who reads for another is told %q, finds %d ways to write, and after the stop %d records", got.Whose, got.Writes, got.Shown)
+	}
+	for _, want := range []string{"Ana Ruiz", "Reads for you", "She asked me to.", "a request of your family"} {
+		if !strings.Contains(got.ReadsRow, want) {
+			t.Errorf("the row of somebody who read for the patient is without %q: %q", want, got.ReadsRow)
+		}
 	}
 	if got.Drawn != "40,30,200,16,46,255" || got.Saved != "vitalog-attachment.txt" {
 		t.Errorf("drawn %q, saved as %q", got.Drawn, got.Saved)

@@ -22,6 +22,7 @@ type seen struct {
 	Machine      bool      `json:"machine,omitempty"`
 	Organisation string    `json:"organisation"`
 	Device       string    `json:"device,omitempty"` // of the patient's own
+	Proxy        string    `json:"proxy,omitempty"`  // who reads for the patient
 	Link         bool      `json:"link,omitempty"`   // whoever has a health link: name is what they said
 	Purpose      string    `json:"purpose,omitempty"`
 	Reason       string    `json:"reason,omitempty"`
@@ -35,7 +36,7 @@ type seen struct {
 }
 
 func seenRow(r exchange.Activity) seen {
-	out := seen{Schema: "vitalog.audit/v1", At: r.At.UTC(), Block: r.Block, Result: "opened", Organisation: r.Member, Device: r.Device, Link: r.Link, Purpose: r.Purpose, Section: r.Section.String(),
+	out := seen{Schema: "vitalog.audit/v1", At: r.At.UTC(), Block: r.Block, Result: "opened", Organisation: r.Member, Device: r.Device, Proxy: r.Proxy, Link: r.Link, Purpose: r.Purpose, Section: r.Section.String(),
 		Records: r.Records, Further: r.Further, Count: r.Count, Log: r.Log, Entry: r.Entry}
 	if r.Why != consent.Allowed || r.Count > 0 {
 		out.Result, out.Why = "refused", r.Why.String()
@@ -49,6 +50,8 @@ func seenRow(r exchange.Activity) seen {
 // who asked, in words.
 func (s *seen) who() string {
 	switch {
+	case s.Proxy != "":
+		return s.Proxy + ", for you"
 	case s.Device != "":
 		return "your device " + s.Device
 	case s.Link:

@@ -18,6 +18,7 @@ type granted struct {
 	Schema       string     `json:"schema"`
 	Organisation string     `json:"organisation,omitempty"`
 	Device       string     `json:"device,omitempty"`
+	Proxy        string     `json:"proxy,omitempty"` // who reads for the patient
 	Link         bool       `json:"link,omitempty"`
 	Section      string     `json:"section"`
 	Rights       string     `json:"rights"`
@@ -36,7 +37,7 @@ type granted struct {
 }
 
 func (a *app) row(g exchange.Shared, now time.Time) granted {
-	out := granted{Schema: "vitalog.consent/v1", Device: g.Device, Link: g.Link, Section: g.Section.String(), Rights: g.Rights.String(), Purpose: g.Purpose,
+	out := granted{Schema: "vitalog.consent/v1", Device: g.Device, Proxy: g.Proxy, Link: g.Link, Section: g.Section.String(), Rights: g.Rights.String(), Purpose: g.Purpose,
 		From: moment(g.From), Until: moment(g.Until), Uses: g.Uses, Used: g.Used, Label: g.Label, State: "active", Log: g.Log, Entry: g.Entry, Block: g.Block}
 	if g.Member >= 0 {
 		out.Organisation = a.organisation(g.Member)
@@ -65,6 +66,9 @@ func moment(ms uint64) *time.Time {
 
 // who holds the grant, in words.
 func (g *granted) who() string {
+	if g.Proxy != "" {
+		return g.Proxy + ", for you"
+	}
 	if g.Device != "" {
 		return "your device " + g.Device
 	}

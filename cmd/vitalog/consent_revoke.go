@@ -88,9 +88,9 @@ func (a *app) stops(from, sections, purpose string) (which func(exchange.Shared)
 		return fits, "everybody", nil
 	}
 	n, err := findMember(a.genesis, from)
-	if err != nil { // a device of the patient's has any name, and so has a health link
+	if err != nil { // a device of the patient's, a person and a health link have any name
 		return func(g exchange.Shared) bool {
-			return g.Member < 0 && (g.Device == from || g.Link && g.Label == from) && fits(g)
+			return g.Member < 0 && (g.Device == from || g.Proxy == from || g.Link && g.Label == from) && fits(g)
 		}, from, nil
 	}
 	return func(g exchange.Shared) bool { return g.Member == n && fits(g) }, a.organisation(n), nil

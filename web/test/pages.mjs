@@ -15,8 +15,8 @@ async function hospital(deed) {
   return text;
 }
 
-/** A new patient, who shares all ordinary parts with both hospitals; the first one writes. */
-async function begin(page) {
+/** A new person with keys of their own. */
+async function create(page) {
   await page.goto("/");
   await page.getByText("Create my record").click();
   await page.locator("input[type=password]").fill(passphrase);
@@ -25,9 +25,14 @@ async function begin(page) {
   const words = await page.locator(".words li").evaluateAll((all) => all.map((li) => li.lastChild.textContent));
   await page.getByText("I have them on paper").click();
   for (const label of await page.locator(".field label").allTextContents())
-    await page.getByLabel(label).fill(words[Number(label.match(/\d+/)[0]) - 1]);
+    await page.getByLabel(label, { exact: true }).fill(words[Number(label.match(/\d+/)[0]) - 1]);
   await page.keyboard.press("Enter");
   await page.getByText("Your record is ready").waitFor({ timeout: 60_000 });
+}
+
+/** A new patient, who shares all ordinary parts with both hospitals; the first one writes. */
+async function begin(page) {
+  await create(page);
   for (const who of ["Member 0", "Member 1"]) {
     await page.getByRole("link", { name: "Sharing" }).click();
     await page.getByRole("link", { name: "Share with an organisation" }).click();
@@ -208,6 +213,99 @@ async function wonders(page) {
   await inspect(page, "more-notices");
 }
 
+/** Another person, with a browser of their own, reads for the patient until the patient stops it. */
+async function family(browser, page) {
+  const other = await open(browser, process.env.VITALOG_HOME);
+  await create(other);
+  const to = async (p, ...names) => {
+    await press(p, "More");
+    await heading(p, "More");
+    for (const name of ["Family and proxies", ...names]) {
+      await press(p, name);
+      await heading(p, name);
+    }
+  };
+  const code = (p) => p.locator(".folds code").innerText();
+  const fill = async (p, field, text) => {
+    await reach(p, field);
+    await p.keyboard.insertText(text);
+  };
+  await to(other, "Read for somebody else");
+  await press(other, "Make my code");
+  await other.getByText("Enter a name.").waitFor();
+  await fill(other, "Your name", "Ana Ruiz");
+  await press(other, "Make my code");
+  await inspect(other, "more-family-invite");
+
+  await to(page, "Let somebody read for you");
+  await fill(page, "Their code", "vitalog:proxy?nonsense");
+  await press(page, "Next");
+  await page.getByText("This is no such code").waitFor();
+  await page.getByLabel("Their code").fill("");
+  await fill(page, "Their code", await code(other));
+  await inspect(page, "more-family-new");
+  await press(page, "Next");
+  await fill(page, "Your own name", "Maria Ortiz");
+  await inspect(page, "more-family-terms");
+  await press(page, "Review");
+  await heading(page, "Is this what you want?");
+  out.sentence = await page.locator(".sentence").innerText();
+  await press(page, "Share");
+  await heading(page, "Now show this code");
+  await page.locator(".folds code").waitFor();
+  await inspect(page, "more-family-code");
+
+  await fill(other, "The code that you get back", await code(page));
+  await press(other, "Add their record");
+  await heading(other, "Family and proxies");
+  await inspect(other, "more-family");
+  const reads = async () => {
+    await press(other, "Record of Maria Ortiz");
+    await heading(other, "Record of Maria Ortiz");
+    await fill(other, "Why you look", "She asked me to.");
+    await inspect(other, "more-family-read");
+    await press(other, "Open the record of Maria Ortiz");
+  };
+  await reads();
+  await other.locator(".whose").waitFor({ timeout: 60_000 });
+  await inspect(other, "more-family-open");
+  await press(other, /^Record$/);
+  await heading(other, /^Record$/);
+  out.whose = await other.locator(".whose strong").innerText();
+  await inspect(other, "record-of-another");
+  await press(other, "Pulse");
+  await heading(other, "Pulse");
+  out.writes = await other.getByText("This is wrong").count();
+  await inspect(other, "item-of-another");
+
+  await press(page, "Activity");
+  await heading(page, "Activity");
+  const row = page.locator(".access", { hasText: "Ana Ruiz" }).first();
+  await row.waitFor({ timeout: 60_000 });
+  out.readsRow = await row.innerText();
+  await press(page, "Sharing");
+  await heading(page, "Sharing");
+  await inspect(page, "sharing-with-a-person");
+  await press(page, "Stop Ana Ruiz");
+  await page.getByRole("dialog").waitFor();
+  await press(page, "Stop now");
+  await page.locator(".past", { hasText: "Ana Ruiz" }).waitFor({ state: "attached", timeout: 60_000 });
+
+  await press(other, "Back to my own record");
+  await heading(other, /^Hello/);
+  await to(other);
+  await reads();
+  await other.locator("[role=alert]", { hasText: "Not open to you now" }).waitFor({ timeout: 60_000 });
+  out.shown = await other.locator(".whose").count();
+  await press(page, "Activity");
+  await heading(page, "Activity");
+  await page
+    .locator(".access", { hasText: "Ana Ruiz" })
+    .filter({ hasText: "You had stopped sharing" })
+    .first()
+    .waitFor({ timeout: 60_000 });
+}
+
 /** The entry with a request, and what is new here, in the dark and from right to left. */
 async function dark(page) {
   await to(page, "Pulse");
@@ -224,7 +322,16 @@ async function dark(page) {
   await visit("/more/language");
   await page.locator("label:has([lang=ar])").click();
   await page.locator("html[lang=ar]").waitFor();
-  for (const path of ["/", "/record/item", "/record/new", "/record/import", "/activity", "/more/notices"]) {
+  for (const path of [
+    "/",
+    "/record/item",
+    "/record/new",
+    "/record/import",
+    "/activity",
+    "/more/notices",
+    "/more/family",
+    "/more/family/invite",
+  ]) {
     await visit(path, path === "/record/item" ? key : "");
     await page.locator("main h1").waitFor();
     await inspect(page, `dark-arabic${path.replaceAll("/", "-")}`);
@@ -241,6 +348,7 @@ try {
   await writes(page);
   await emergency(page);
   await wonders(page);
+  await family(browser, page);
   await dark(page);
 } catch (e) {
   out.failed = `${e.stack ?? e}\nThe app said: ${said.join("; ")}`;

@@ -222,6 +222,7 @@ async function stops(page, desk) {
   await press(page, "Stop all sharing");
   await page.getByRole("dialog").waitFor();
   await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
   await reach(page, "Stop all sharing"); // the focus came back to it
   await page.keyboard.press("Enter");
   await press(page, "Stop everything");

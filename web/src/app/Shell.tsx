@@ -7,9 +7,24 @@ import { Heading } from "../ui/Heading.tsx";
 import { Icon, type IconName } from "../ui/Icon.tsx";
 import { Loading } from "../ui/Loading.tsx";
 import { Go } from "../ui/parts.tsx";
-import { ahead, pages } from "./pages.tsx";
+import { ahead, pages, Whose } from "./pages.tsx";
 import { place } from "./route.ts";
-import { chart, explain, message, network, refresh, settle, state, syncing, trouble, vault, waiting } from "./store.ts";
+import {
+  another,
+  chart,
+  explain,
+  leave,
+  message,
+  network,
+  reading,
+  refresh,
+  settle,
+  state,
+  syncing,
+  trouble,
+  vault,
+  waiting,
+} from "./store.ts";
 import type { View } from "./views.ts";
 
 /** Pages of the record itself are not there before it is; these are. */
@@ -67,6 +82,7 @@ export function Shell() {
       </a>
       {inside && <Navigation />}
       <main id="main" class={inside ? "inside" : "outside"}>
+        {inside && another.value && <Whose />}
         {inside ? <Page /> : <Start unreachable={unreachable} retry={begin} />}
       </main>
       <Live />
@@ -97,6 +113,9 @@ function toContent(e: Event) {
 function Page() {
   const view = place.value.view;
   const Shown = pages[view];
+  useEffect(() => {
+    if (reading.value && !another.value) leave();
+  }, [view]);
   if (chart.value || always.includes(view)) return <Shown key={`${view} ${place.value.of}`} />;
   return (
     <div class="page">

@@ -42,12 +42,16 @@ function later(load: () => Promise<Page>): Page {
 const home = async () => (await import("../pages/Home.tsx")).Home;
 const record = () => import("../pages/record.ts");
 const sharing = () => import("../pages/sharing.ts");
+const family = () => import("../pages/family.ts");
 const more = () => import("../pages/more.ts");
 
 /** Fetches the pages that nobody went to yet, so that they are there when the network is not. */
 export function ahead() {
-  for (const load of [home, record, sharing, more]) load().catch(() => {});
+  for (const load of [home, record, sharing, more, family]) load().catch(() => {});
 }
+
+/** What stands above somebody else's record. */
+export const Whose = later(async () => (await family()).Whose);
 
 export const pages: { [V in View]: Page } = {
   "/": later(home),
@@ -72,4 +76,9 @@ export const pages: { [V in View]: Page } = {
   "/more/notices": later(async () => (await more()).Notices),
   "/more/export": later(async () => (await more()).Export),
   "/more/about": later(async () => (await more()).About),
+  "/more/family": later(async () => (await family()).Family),
+  "/more/family/invite": later(async () => (await family()).Invite),
+  "/more/family/new": later(async () => (await family()).NewProxy),
+  "/more/family/code": later(async () => (await family()).AnswerCode),
+  "/more/family/read": later(async () => (await family()).ReadFor),
 };

@@ -4,18 +4,38 @@ import { type Asked, asked } from "../fhir/corrections.ts";
 import { type Item, item } from "../fhir/item.ts";
 import { count, fill, words } from "../i18n/index.ts";
 import { vaultInWorker } from "../link.ts";
-import type { Activity, Chart, Failure, Grant, Link, Network, Progress, Request, State, VaultError } from "../vault/api.ts";
+import type { Activity, Chart, Failure, Grant, Link, Network, Progress, ReadChart, Request, State, VaultError } from "../vault/api.ts";
 import { notice } from "./notice.ts";
+import { place } from "./route.ts";
+import type { View } from "./views.ts";
 
 export const network = signal<Network | null>(null);
 export const state = signal<State | null>(null);
-export const chart = signal<Chart | null>(null);
+const own = signal<Chart | null>(null);
 export const activity = signal<Activity | null>(null);
 export const requests = signal<{ requests: Request[]; spam: number } | null>(null);
 /** But for those of health links, which are no organisation's. */
 export const grants = signal<Grant[] | null>(null);
 export const links = signal<Link[] | null>(null);
 export const progress = signal<Progress | null>(null);
+
+/** Somebody else's record that is open: it shows on these views and nowhere else, and every other view ends it. */
+export const reading = signal<{ id: string; name: string; chart: ReadChart } | null>(null);
+const readable: readonly View[] = ["/more/family/read", "/record", "/record/item", "/vitals", "/vitals/trend", "/medicines"];
+export const another = computed(() => (readable.includes(place.value.view) ? reading.value : null));
+
+/** What pages show: the person's own record, or the one that is read for another. */
+export const chart = computed<Chart | null>(() => another.value?.chart ?? own.value);
+
+/** Who wrote what the owner of the shown record wrote. */
+export const ownerName = computed(() => another.value?.name ?? words.value.common.you);
+
+/** Drops somebody else's record. */
+export function leave() {
+  const r = reading.value;
+  reading.value = null;
+  if (r) vault.leave({ id: r.id }).catch(explain);
+}
 
 /** Why the record could not be fetched; what was there stays. */
 export const trouble = signal<Failure | "">("");
@@ -50,7 +70,8 @@ export function explain(e: unknown): string {
 }
 
 function drop() {
-  chart.value = null;
+  own.value = null;
+  reading.value = null;
   activity.value = null;
   requests.value = null;
   grants.value = null;
@@ -69,7 +90,7 @@ export async function settle(next?: State): Promise<State> {
 
 async function show() {
   const [c, a, q, g, l] = await Promise.all([vault.record(), vault.activity(), vault.requests(), vault.grants(), vault.links()]);
-  chart.value = c;
+  own.value = c;
   activity.value = a;
   requests.value = q;
   grants.value = g.filter((x) => x.to.kind !== "link");
@@ -84,7 +105,7 @@ let lacking = { what: "", times: 0 };
 function lookAgain(c: Chart) {
   const what = c.problems.flatMap((p) => (p.why === "missing" ? [`${p.log}/${p.entry}`] : [])).join();
   lacking = { what, times: what === lacking.what ? lacking.times + 1 : 0 };
-  if (what !== "" && lacking.times < tries) setTimeout(() => chart.value && void refresh(false, true), 1000 * 2 ** lacking.times);
+  if (what !== "" && lacking.times < tries) setTimeout(() => own.value && void refresh(false, true), 1000 * 2 ** lacking.times);
 }
 
 let last: Promise<void> = Promise.resolve();
@@ -115,7 +136,7 @@ async function fetchNews(aloud: boolean, anyway: boolean) {
   syncing.value = true;
   try {
     const s = await vault.sync();
-    if (s.height !== shownAt || anyway || chart.value?.problems.length !== 0) {
+    if (s.height !== shownAt || anyway || own.value?.problems.length !== 0) {
       await show();
       shownAt = s.height;
     }
@@ -126,7 +147,7 @@ async function fetchNews(aloud: boolean, anyway: boolean) {
     if (state.value?.phase !== "open") return;
     trouble.value = failureOf(e);
     if (aloud) tell(said, true);
-    if (!chart.value) await show().catch(explain); // what this device keeps opens without a network
+    if (!own.value) await show().catch(explain); // what this device keeps opens without a network
   } finally {
     syncing.value = false;
     progress.value = null;

@@ -23,6 +23,11 @@ export const views = [
   "/more/notices",
   "/more/export",
   "/more/about",
+  "/more/family",
+  "/more/family/invite",
+  "/more/family/new",
+  "/more/family/code",
+  "/more/family/read",
 ] as const;
 
 export type View = (typeof views)[number];

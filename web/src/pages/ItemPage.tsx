@@ -1,7 +1,7 @@
 /** One entry: in plain words first, then its details, its codes, its FHIR, its proof and its versions. */
 import { useState } from "preact/hooks";
 import { place } from "../app/route.ts";
-import { itemsByKey, settled, vault } from "../app/store.ts";
+import { another, itemsByKey, ownerName, settled, vault } from "../app/store.ts";
 import type { Item } from "../fhir/item.ts";
 import type { Part as Measured } from "../fhir/measure.ts";
 import { codings } from "../fhir/read.ts";
@@ -67,16 +67,16 @@ function Shown({ item: i }: { item: Item }) {
           </p>
         </Part>
       )}
-      <Files item={i} />
+      {!another.value && <Files item={i} />}
       <Facts item={i} />
       <p class="verified">
         <Icon name="shield" />
-        <span>{say(words.value.record.verified, { who: <bdi>{i.from || i.version.author.device || words.value.common.you}</bdi> })}</span>
+        <span>{say(words.value.record.verified, { who: <bdi>{i.from || i.version.author.device || ownerName.value}</bdi> })}</span>
       </p>
       <Folded item={i} />
-      <Wrong item={i} />
-      {!i.version.blocked && <Hide item={i} />}
-      {!i.version.blocked && <Block item={i} />}
+      {!another.value && <Wrong item={i} />}
+      {!another.value && !i.version.blocked && <Hide item={i} />}
+      {!another.value && !i.version.blocked && <Block item={i} />}
     </div>
   );
 }
@@ -121,11 +121,13 @@ function Folded({ item: i }: { item: Item }) {
   const versions = i.row.versions;
   return (
     <div class="card folds">
-      <details>
-        <summary>{w.proof}</summary>
-        <p class="quiet">{w.proofWhy}</p>
-        <ProofOf version={i.version} />
-      </details>
+      {!another.value && (
+        <details>
+          <summary>{w.proof}</summary>
+          <p class="quiet">{w.proofWhy}</p>
+          <ProofOf version={i.version} />
+        </details>
+      )}
       {codes.length > 0 && (
         <details>
           <summary>{w.codes}</summary>
@@ -148,7 +150,7 @@ function Folded({ item: i }: { item: Item }) {
             {versions.toReversed().map((v) => (
               <li key={v.entry}>
                 {fill(w.version, { time: time(v.created || v.at, "minute") })}{" "}
-                <bdi>{v.author.member || v.author.device || words.value.common.you}</bdi>
+                <bdi>{v.author.member || v.author.device || ownerName.value}</bdi>
               </li>
             ))}
           </ul>

@@ -17,6 +17,7 @@ export function More() {
       </Part>
       <Part title={w.yours}>
         <ul class="card rows">
+          <RowLink to="/more/family" icon="person" title={words.value.family.title} />
           <RowLink to="/more/export" icon="download" title={w.export} />
           <RowLink to="/more/keys" icon="key" title={w.keys} />
           <RowLink to="/more/notices" icon="alert" title={w.notices} />

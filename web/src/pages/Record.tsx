@@ -1,7 +1,7 @@
 /** The record as it happened, with search and filters on this device. */
 import { signal } from "@preact/signals";
 import { useMemo, useState } from "preact/hooks";
-import { chart, explain, items, refresh, state, tell, vault } from "../app/store.ts";
+import { another, chart, explain, items, refresh, state, tell, vault } from "../app/store.ts";
 import { type Item, type Kind, kinds } from "../fhir/item.ts";
 import { type Filter, type Group, timeline } from "../fhir/timeline.ts";
 import { count, fill, time, words } from "../i18n/index.ts";
@@ -28,17 +28,7 @@ export function Record() {
   return (
     <div class="page">
       <Title>{w.title}</Title>
-      <Upto />
-      <div class="pair">
-        <Go to="/record/new" class="button quiet">
-          <Icon name="plus" />
-          {words.value.write.open}
-        </Go>
-        <Go to="/record/import" class="button quiet">
-          <Icon name="watch" />
-          {words.value.write.import}
-        </Go>
-      </div>
+      {!another.value && <Own />}
       <Narrow />
       <p class="found" role="status">
         {count(w.found, n)}
@@ -55,6 +45,25 @@ export function Record() {
       {groups.length > shown.value && <Button onClick={() => (shown.value += 40)}>{w.earlier}</Button>}
       <Problems />
     </div>
+  );
+}
+
+/** What only the owner of the record does. */
+function Own() {
+  return (
+    <>
+      <Upto />
+      <div class="pair">
+        <Go to="/record/new" class="button quiet">
+          <Icon name="plus" />
+          {words.value.write.open}
+        </Go>
+        <Go to="/record/import" class="button quiet">
+          <Icon name="watch" />
+          {words.value.write.import}
+        </Go>
+      </div>
+    </>
   );
 }
 
@@ -155,7 +164,7 @@ function Happened({ group, all }: { group: Group; all: boolean }) {
 }
 
 export function ItemRow({ item: i }: { item: Item }) {
-  const source = i.from || i.version.author.device || words.value.record.own;
+  const source = i.from || i.version.author.device || another.value?.name || words.value.record.own;
   return (
     <RowLink
       to="/record/item"

@@ -109,10 +109,18 @@ function SharerCard({ sharer: s, over }: { sharer: Sharer; over?: boolean }) {
   return (
     <article class="card sharer">
       <h3>
-        <Icon name={device ? "watch" : "building"} />
+        <Icon name={device ? "watch" : s.party.kind === "proxy" ? "person" : "building"} />
         <span>
           <bdi>{partyName(s.party)}</bdi>
-          <span class="row-more">{device ? w.device : kind in w.kind ? w.kind[kind as keyof typeof w.kind] : w.kind.other}</span>
+          <span class="row-more">
+            {device
+              ? w.device
+              : s.party.kind === "proxy"
+                ? words.value.family.forYou
+                : kind in w.kind
+                  ? w.kind[kind as keyof typeof w.kind]
+                  : w.kind.other}
+          </span>
         </span>
       </h3>
       {s.bundles.map((b) => (
@@ -169,6 +177,11 @@ function BundleOf({ bundle: b, sharer: s, over }: { bundle: Bundle; sharer: Shar
               {w.change}
               <span class="unseen"> {partyName(s.party)}</span>
             </Button>
+          )}
+          {s.party.kind === "proxy" && (
+            <Go to="/more/family/code" of={s.party.id} class="button quiet">
+              {fill(words.value.family.code, { who: s.party.name })}
+            </Go>
           )}
           <Button tone="danger" onClick={() => setAsked(true)}>
             {w.stop}

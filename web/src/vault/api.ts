@@ -21,12 +21,16 @@ import type {
   Final,
   Grant,
   Imported,
+  Invited,
   Link,
   Network,
   NewLink,
   Offered,
   Progress,
   Proof,
+  ProxyShare,
+  ReadChart,
+  ReadsFor,
   Request,
   Share,
   State,
@@ -63,6 +67,7 @@ export type Failure =
   | "card-later" // too many wrong codes within the hour
   | "claimed-other" // somebody else has taken over a part of the chart
   | "no-lock" // a record of the custody's time that the patient's keys don't open yet
+  | "proxy-code" // no invitation or answer of a proxy, or for somebody else
   | "pair-code" // no code of a new device: a character is missing or wrong
   | "pair-elsewhere" // it is at another network or home member
   | "pair-gone" // the code is over: used, cancelled, or older than ten minutes
@@ -161,6 +166,19 @@ export interface Vault {
   unhide(o: { grant: string; entries: number[] }): Promise<Final>;
   /** Blocks the record of a version for everybody else, for ever. */
   erase(o: { section: SectionName; entries: number[] }): Promise<Final>;
+
+  /** The text by which somebody lets this person read for them: it tells the name, and opens nothing. */
+  invite(o: { name: string }): Promise<{ text: string }>;
+  invited(o: { text: string }): Promise<Invited>;
+  shareWithProxy(o: ProxyShare): Promise<Final>;
+  /** The text that the proxy's app needs, about what is shared with them now; by the invitation's id. */
+  answerProxy(o: { id: string }): Promise<{ text: string }>;
+  acceptProxy(o: { text: string }): Promise<ReadsFor>;
+  readsAll(): Promise<ReadsFor[]>;
+  /** Opens somebody else's chart: each call is an access that the patient sees, before anything is shown. */
+  readFor(o: { id: string; reason: string }): Promise<ReadChart>;
+  /** Drops what is open of that chart. */
+  leave(o: { id: string }): Promise<void>;
 
   /** All resources as a FHIR Bundle (collection). */
   exportRecord(): Promise<Blob>;

@@ -43,6 +43,7 @@ export async function claimedOf(own: Patient, c: Claim, native = true): Promise<
     local: own.local,
     chart: custody.chart,
     claiming: own.claiming,
+    invitation: own.invitation,
     claimed: epochs,
     section: async (s) => (s === "index" ? own.section(s) : taken(await custody.section(s), await mine.section(s), epochs.get(s) ?? 0)),
   };

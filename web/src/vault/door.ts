@@ -5,8 +5,8 @@
 
 import type { ClaimState, Member, Network, State, Vault } from "./api.ts";
 import { hex, unhex } from "./bytes.ts";
+import { discover, type Fetch } from "./discover.ts";
 import { fail } from "./failure.ts";
-import { discover, type Fetch } from "./home.ts";
 import type { Ring } from "./keyring.ts";
 import { type Genesis, parseGenesis } from "./ledger/genesis.ts";
 import type { Store } from "./store.ts";

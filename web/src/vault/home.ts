@@ -1,12 +1,10 @@
 /** Calls to the home member (spec/home.md). It relays and is trusted with nothing: whoever asks checks the answer. */
 
 import { type Bytes, concat, equal, sha256Large, text } from "./bytes.ts";
-import { fail, type failure } from "./failure.ts";
-import { type Genesis, parseGenesis } from "./ledger/genesis.ts";
+import { answer, type Fetch, plain, prefix } from "./discover.ts";
+import { fail } from "./failure.ts";
 import { codes, type Operation } from "./ledger/operation.ts";
 import { reader, times, u64, writer } from "./wire.ts";
-
-export type Fetch = (url: string, init?: RequestInit) => Promise<Response>;
 
 export interface Result {
   code: (typeof codes)[number];
@@ -44,6 +42,8 @@ export interface Home {
   /** What a custodian answers to a claim, and a member's owner locks (spec/claim.md). */
   claim(member: number, sealed: Bytes): Promise<Bytes>;
   ownerLocks(member: number, asked: Bytes): Promise<Bytes>;
+  /** One holder's parts for an access (spec/release.md), sealed to its session. */
+  release(member: number, request: Bytes): Promise<Bytes>;
   /** Leaves bytes in a place of a mailbox where two devices meet, and what is there; nothing yet: empty (spec/pairing.md). */
   putPairing(mailbox: Bytes, place: number, b: Bytes): Promise<void>;
   pairing(mailbox: Bytes, place: number): Promise<Bytes>;
@@ -55,39 +55,7 @@ export interface Home {
   follow(body: Bytes, signal: AbortSignal): Promise<ReadableStream<Uint8Array>>;
 }
 
-const prefix = "/app/v1/";
 const limit = { page: 1024, entry: 64 << 10, detail: 1024, operations: 1024, body: 80 << 20, submit: 3 << 20 };
-
-/** Nothing comes along with a call, and nothing stays of it. */
-const plain: RequestInit = { credentials: "omit", cache: "no-store", referrerPolicy: "no-referrer", redirect: "error" };
-
-async function answer(name: string, ask: () => Promise<Response>): Promise<Response> {
-  let r: Response;
-  try {
-    r = await ask();
-  } catch {
-    return fail("unreachable", `${name}: the home member does not answer`);
-  }
-  if (r.ok) return r;
-  const kinds: Record<number, ReturnType<typeof failure>["failure"]> = {
-    400: "invalid",
-    404: "not-shared",
-    409: "conflict",
-    413: "invalid",
-    429: "busy",
-  };
-  return fail(kinds[r.status] ?? "unreachable", `${name}: the home member answers ${r.status}`);
-}
-
-/** The genesis as the member at base shows it, and the member's number. It is taken on trust: whoever begins holds it against what else they know. */
-export async function discover(base: string, ask: Fetch): Promise<{ json: string; genesis: Genesis; member: number }> {
-  const r = await answer("genesis", () => ask(`${base}${prefix}genesis`, plain));
-  const json = await r.text();
-  const genesis = parseGenesis(json);
-  const member = Number(r.headers.get("Vitalog-Member") ?? "-1");
-  if (!Number.isInteger(member) || !genesis.members[member]) return fail("other-network", "the home member does not say who it is");
-  return { json, genesis, member };
-}
 
 export function homeOf(base: string, issuer: number, ask: Fetch): Home {
   let ahead = 0; // ms that the home member's clock is ahead of the device's
@@ -175,6 +143,7 @@ export function homeOf(base: string, issuer: number, ask: Fetch): Home {
     introduce: (member, log, purpose) => call("introduce", writer().u16(member).fixed(log).text(purpose).done()),
     claim: (member, sealed) => call("claim", writer().u16(member).fixed(sealed).done()),
     ownerLocks: (member, asked) => call("owner-locks", writer().u16(member).fixed(asked).done()),
+    release: (member, request) => call("release", writer().u16(member).fixed(request).done()),
     putPairing: async (mailbox, place, b) => void (await call("pairing-put", writer().fixed(mailbox).u8(place).fixed(b).done())),
     pairing: (mailbox, place) => call("pairing-get", writer().fixed(mailbox).u8(place).done()),
     putLink: async (log, grant, file) => void (await call("put-link", concat(log, u64(grant), file))),

@@ -40,6 +40,8 @@ export interface Patient {
   section(s: SectionName): Promise<SectionKeys>;
   /** The keys that derive for a chart which is claimed from a custodian (spec/claim.md). */
   claiming(chart: string): Promise<Patient>;
+  /** What the keys for an invitation derive from (spec/proxy.md). */
+  invitation(id: Bytes): Promise<Secret>;
   /** Of who claimed a chart: the last epoch of the custody's reader keys, by section. */
   claimed: ReadonlyMap<SectionName, number> | null;
 }
@@ -53,6 +55,7 @@ export async function patientOf(network: Bytes, root: Bytes, native = true, kem?
     claimed: null,
     claiming: async (chart) =>
       patientOf(network, await secret.derive("vitalog/v1/root/claim", unhex(chart.replaceAll("-", ""), 16)), native, kem),
+    invitation: async (id) => secretOf(await secret.derive("vitalog/v1/root/proxy", id)),
     local: await aes(await secret.derive("vitalog/v1/portal/local", new Uint8Array(0))),
     chart: uuid(await secret.derive("vitalog/v1/chart", new Uint8Array(0))),
     section: (s) => {

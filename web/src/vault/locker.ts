@@ -5,6 +5,7 @@
 
 import type { Notice, Vault } from "./api.ts";
 import { type Bytes, random, wipe } from "./bytes.ts";
+import type { Fetch } from "./discover.ts";
 import { doorOf } from "./door.ts";
 import { fail } from "./failure.ts";
 import { claimant, claimChart, findClaim } from "./flows/claimed.ts";
@@ -14,7 +15,7 @@ import { type Awaiting, type Meeting, meet, offer } from "./flows/pairing.ts";
 import type { Session } from "./flows/session.ts";
 import { restoreLogs, syncLogs } from "./flows/sync.ts";
 import type { Ask } from "./helpers.ts";
-import { type Fetch, homeOf } from "./home.ts";
+import { homeOf } from "./home.ts";
 import { addPasskey, changePassphrase, makeRing, openByPasskey, openByPassphrase, type Ring } from "./keyring.ts";
 import { patientOf } from "./keys.ts";
 import { sections } from "./names.ts";
@@ -87,6 +88,8 @@ export function lockerOf(env: Surroundings): Locker {
       syncing: Promise.resolve(),
       notes: null,
       unlocked: new Map(),
+      reads: null,
+      others: new Map(),
       opened: new Map(),
       ask,
       progress,

@@ -36,6 +36,9 @@ export const sectionName = (n: number): SectionName | undefined => sections[n - 
 /** Purposes of use (HL7 v3-ActReason) that a grantee key can be made for. */
 export const purposes = ["TREAT", "ETREAT", "HPAYMT", "HOPERAT", "HRESCH", "PUBHLTH", "FAMRQT", "PATRQT"] as const;
 
+/** Those that a person reads for another for (spec/proxy.md). */
+export const proxyPurposes = ["FAMRQT", "PWATRNY"] as const;
+
 export const rights = { write: 1, read: 2, post: 4, subGrant: 8, actFor: 16 } as const;
 
 /** What the ledger decided of an access, by its number. */
@@ -60,6 +63,7 @@ export type GrantState = "in-force" | "not-yet" | "revoked" | "expired" | "used-
 export type Party =
   | { kind: "member"; number: number; name: string; memberKind: string }
   | { kind: "device"; name: string }
+  | { kind: "proxy"; name: string; id: string } // who reads for the patient, by the invitation's id
   | { kind: "link"; name: string } // whoever has a health link; the name is the patient's own for it
   | { kind: "patient" }
   | { kind: "unknown" }; // a key that no note of the patient's names

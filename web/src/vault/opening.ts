@@ -21,7 +21,7 @@ export interface Closed {
   header: Bytes;
   blob: Bytes;
   secret: Sealed | null; // the record's, as the browser keeps it, under its own key: that opens sooner
-  unlocked: Bytes | null; // the same where a record of the custody's time has no owner lock; who opens it overwrites it
+  unlocked: Bytes | null; // the same where it is known: kept of the custody's time, or released for somebody who reads for another; who opens it overwrites it
 }
 
 /** By whom records of one log are opened. */
@@ -93,8 +93,9 @@ export async function cipherOf(
   const aad = concat(secretUse, (c.entry.says as Recorded).record);
   const kept = c.secret && (await openWith(by.local, aad, c.secret));
   if (kept) return { cipher: await contentBy(h, kept), secret: null };
-  const unlocked = (): Bytes => c.unlocked ?? fail("no-lock", "the record has no lock of the patient's yet");
-  const secret = h.owner || !by.claimed ? await ownerSecret(h, by.owner) : unlocked();
+  const locked = (): Promise<Bytes> =>
+    h.owner || !by.claimed ? ownerSecret(h, by.owner) : fail("no-lock", "the record has no lock of the patient's yet");
+  const secret = c.unlocked ?? (await locked());
   const sealed = await sealWith(by.local, aad, secret);
   return { cipher: await contentBy(h, secret), secret: sealed };
 }

@@ -200,6 +200,39 @@ export interface Grant {
   state: GrantState;
 }
 
+/** Whose invitation it is, as they say. */
+export interface Invited {
+  id: string;
+  name: string;
+}
+
+/** What a person may read for the patient. */
+export interface ProxyShare {
+  text: string; // the invitation's
+  patient: string; // the patient's own name, which the proxy sees
+  purpose: string;
+  sections: SectionName[];
+  until: number; // 0: until stopped
+}
+
+/** Somebody for whom this person reads. */
+export interface ReadsFor {
+  id: string;
+  name: string;
+  purpose: string;
+  sections: SectionName[];
+}
+
+export interface RefusedSection {
+  section: SectionName;
+  why: Reason;
+}
+
+/** Somebody else's chart, as far as it is shared now. */
+export interface ReadChart extends Chart {
+  refused: RefusedSection[];
+}
+
 export interface Share {
   member: number;
   purpose: string;

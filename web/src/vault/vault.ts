@@ -9,7 +9,9 @@ import { hide, unhide } from "./flows/hide.ts";
 import { answer, requests } from "./flows/inbox.ts";
 import { links, makeLink } from "./flows/links.ts";
 import { readNotes } from "./flows/notes.ts";
+import { acceptProxy, answerProxy, invite, invited, readsAll, shareWithProxy } from "./flows/proxy.ts";
 import { importReadings } from "./flows/readings.ts";
+import { leave, openFor } from "./flows/reads.ts";
 import { chart } from "./flows/record.ts";
 import { grants, share, stop } from "./flows/sharing.ts";
 import { place, signed, submit } from "./flows/submit.ts";
@@ -74,6 +76,15 @@ export function vaultOf(env: Surroundings): Vault {
       await syncLogs(s, [section]);
       return final;
     },
+
+    invite: async (o) => invite(open(), o.name),
+    invited: async (o) => invited(await proved(), o.text),
+    shareWithProxy: async (o) => shareWithProxy(await proved(), o),
+    answerProxy: async (o) => answerProxy(await proved(), o.id),
+    acceptProxy: async (o) => acceptProxy(await proved(), o.text),
+    readsAll: async () => readsAll(await proved()),
+    readFor: async (o) => openFor(await proved(), o.id, o.reason),
+    leave: async (o) => leave(open(), o.id),
 
     exportRecord: async () => {
       const c = await chart(await proved());

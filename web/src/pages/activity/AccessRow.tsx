@@ -9,7 +9,7 @@ import { type Look, recordsOf, sectionsIn, sectionsOf, toReview } from "./looks.
 import { Unrecognised } from "./Unrecognised.tsx";
 
 export function partyName(p: Party): string {
-  if (p.kind === "member" || p.kind === "device") return p.name;
+  if (p.kind === "member" || p.kind === "device" || p.kind === "proxy") return p.name;
   if (p.kind === "link") return p.name ? fill(words.value.codes.by, { label: p.name }) : words.value.codes.byNone;
   return p.kind === "patient" ? words.value.common.you : words.value.activity.unknown;
 }
@@ -24,7 +24,12 @@ export function AccessRow({ look, seen }: { look: Look; seen?: boolean }) {
   const w = words.value.activity;
   const r = look.first;
   const what = count(words.value.common.records, recordsOf(look));
-  const where = r.organisation && r.organisation !== partyName(r.by) ? `${partyName(r.by)}, ${r.organisation}` : partyName(r.by);
+  const where =
+    r.by.kind === "proxy"
+      ? words.value.family.forYou
+      : r.organisation && r.organisation !== partyName(r.by)
+        ? `${partyName(r.by)}, ${r.organisation}`
+        : partyName(r.by);
   const wrong = r.link && r.outcome === "no-such-grant";
   const times = look.rows.reduce((n, x) => n + x.count, 0) - look.rows.length + 1;
   return (

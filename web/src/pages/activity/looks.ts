@@ -12,7 +12,8 @@ export interface Look {
 
 const moment = 60_000;
 
-const party = (r: Access): string => (r.by.kind === "member" ? `m${r.by.number}` : r.by.kind === "device" ? `d${r.by.name}` : r.by.kind);
+const party = (r: Access): string =>
+  r.by.kind === "member" ? `m${r.by.number}` : r.by.kind === "device" ? `d${r.by.name}` : r.by.kind === "proxy" ? `p${r.by.id}` : r.by.kind;
 
 /** Each opening of a health link is one: what people say of themselves may be the same. */
 const same = (a: Access, b: Access): boolean =>

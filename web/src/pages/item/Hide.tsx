@@ -25,7 +25,9 @@ const entriesOf = (i: Item): number[] =>
 function readers(i: Item): Reader[] {
   const entries = entriesOf(i);
   return (grants.value ?? [])
-    .filter((g) => live(g) && g.section === i.version.section && g.rights.includes("read") && g.to.kind === "member")
+    .filter(
+      (g) => live(g) && g.section === i.version.section && g.rights.includes("read") && (g.to.kind === "member" || g.to.kind === "proxy"),
+    )
     .map((grant) => ({ grant, sees: entries.some((e) => grant.ranges.some((r) => r.from <= e && e < r.to)) }));
 }
 

@@ -20,7 +20,8 @@ export interface Sharer {
 
 export const live = (g: Grant): boolean => g.state === "in-force" || g.state === "not-yet";
 
-const partyId = (p: Party): string => (p.kind === "member" ? `m${p.number}` : p.kind === "device" ? `d${p.name}` : p.kind);
+const partyId = (p: Party): string =>
+  p.kind === "member" ? `m${p.number}` : p.kind === "device" ? `d${p.name}` : p.kind === "proxy" ? `p${p.id}` : p.kind;
 
 export function sharers(grants: Grant[]): Sharer[] {
   const out = new Map<string, Sharer>();

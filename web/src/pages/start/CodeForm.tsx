@@ -28,7 +28,9 @@ export function CodeForm({ title, why, label, act, link, typed, set, error, busy
   if (scanning)
     return (
       <Scan
-        link={link}
+        begins={link}
+        title={w.claimScan}
+        hint={w.claimScanning}
         found={(text) => {
           setScanning(false);
           run(text);

@@ -1,4 +1,4 @@
-/** A QR code by the camera, where the browser reads codes itself. The picture stays in the page and goes when it closes. */
+/** A QR code of ours by the camera, where the browser reads codes itself. The picture stays in the page and goes when it closes. */
 
 import { useEffect, useRef } from "preact/hooks";
 import { words } from "../../i18n/index.ts";
@@ -17,8 +17,15 @@ export const canScan = (): boolean => maker() !== undefined && navigator.mediaDe
 
 const pause = 250; // ms between looks
 
-export function Scan({ link, found, close }: { link: string; found(text: string): void; close(failed: boolean): void }) {
-  const w = words.value.start;
+export interface Looking {
+  begins: string; // what the code says first
+  title: string;
+  hint: string;
+  found(text: string): void;
+  close(failed: boolean): void;
+}
+
+export function Scan({ begins, title, hint, found, close }: Looking) {
   const video = useRef<HTMLVideoElement>(null);
   useEffect(() => {
     let over = false;
@@ -30,7 +37,7 @@ export function Scan({ link, found, close }: { link: string; found(text: string)
       video.current!.srcObject = stream;
       await video.current!.play();
       while (!over) {
-        const code = (await detector.detect(video.current!)).find((c) => c.rawValue.toLowerCase().startsWith(link));
+        const code = (await detector.detect(video.current!)).find((c) => c.rawValue.toLowerCase().startsWith(begins));
         if (code && !over) return found(code.rawValue);
         await new Promise((done) => setTimeout(done, pause));
       }
@@ -48,9 +55,9 @@ export function Scan({ link, found, close }: { link: string; found(text: string)
   }, []);
   return (
     <div class="start">
-      <Heading>{w.claimScan}</Heading>
-      <p class="lead">{w.claimScanning}</p>
-      <video ref={video} class="camera" muted playsInline aria-label={w.claimScanning} />
+      <Heading>{title}</Heading>
+      <p class="lead">{hint}</p>
+      <video ref={video} class="camera" muted playsInline aria-label={hint} />
       <Button onClick={() => close(false)}>{words.value.common.cancel}</Button>
     </div>
   );

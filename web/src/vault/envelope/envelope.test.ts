@@ -8,7 +8,7 @@ import { vectors } from "../testing/vectors.ts";
 import { byOwner, openBlob, ownerSecret, seal } from "./envelope.ts";
 import { checkHeader, contextHash, coreOf, decodeHeader, encodeHeader, type Header, lockAad, recordOf, releaseId } from "./header.ts";
 import { inflate } from "./inflate.ts";
-import { decapsulate, encapsulate } from "./network.ts";
+import { decapsulate, encapsulate, isPart, quorum } from "./network.ts";
 import { pad, padme, unpad } from "./pad.ts";
 
 interface EnvelopeVectors {
@@ -126,6 +126,19 @@ test("inflating gives what was deflated, and nothing that is cut, continued or t
 });
 
 test("the vectors of the arithmetic hold", async () => {
-  const t = vectors<{ id: string; combined: string; u: string; secret: string }>("threshold");
+  const t = vectors<Record<"id" | "combined" | "u" | "secret", string> & { partials: string[]; polynomial: { commitments: string[] } }>(
+    "threshold",
+  );
   expect(hex(await decapsulate(unhex(t.combined), unhex(t.u), unhex(t.id)))).toBe(t.secret);
+  const parts = t.partials.map((p) => unhex(p));
+  for (const shares of [
+    [1, 2, 3],
+    [4, 3, 1],
+  ])
+    expect(hex((await quorum(shares))(shares.map((x) => parts[x - 1]!)))).toBe(t.combined);
+  const polynomial = t.polynomial.commitments.map((c) => unhex(c));
+  expect(await isPart(parts[1]!, 2, unhex(t.id), polynomial)).toBe(true);
+  expect(await isPart(parts[1]!, 3, unhex(t.id), polynomial)).toBe(false);
+  await expect(quorum([1, 1])).rejects.toThrow(/internal/);
+  expect((await quorum([1, 2])).bind(null, [parts[0]!, new Uint8Array(48) as Bytes])).toThrow(/altered/);
 });

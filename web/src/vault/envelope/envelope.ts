@@ -1,4 +1,4 @@
-/** Seals one record and opens it with the owner lock (spec/envelope.md). A record opens only under the header that the ledger committed to. */
+/** Seals one record and opens it with the owner lock, or as a reader (spec/envelope.md). A record opens only under the header that the ledger committed to. */
 
 import { type Bytes, concat, equal, random, sha256Large, utf8, wipe } from "../bytes.ts";
 import { hkdfExpand, hkdfExtract } from "../crypto/derive.ts";
@@ -31,6 +31,16 @@ const fits = (h: Header, r: Bytes): boolean => r.length === 32 && equal(commitme
 export async function ownerSecret(h: Header, owner: Decapsulator): Promise<Bytes> {
   if (!h.owner) return fail("not-shared", "no owner lock: the log is in custody");
   return open(owner, info.owner, lockAad(h, lockKind.owner, 0), h.owner);
+}
+
+/** The record's secret out of the reader lock of an epoch and what the members released for the network lock. */
+export async function readerSecret(h: Header, epoch: number, reader: Decapsulator, released: Bytes): Promise<Bytes> {
+  const lock = h.readers.find((r) => r.epoch === epoch)?.lock ?? fail("altered", "no reader lock of that epoch");
+  const a = await open(reader, info.reader, lockAad(h, lockKind.reader, epoch), lock);
+  const b = released.map((x, i) => x ^ h.net!.masked[i]!);
+  const r = hkdfExtract(contextHash(h), concat(a, b));
+  wipe(a, b, released);
+  return fits(h, r) ? r : fail("altered", "the key does not fit its commitment");
 }
 
 /** What opens the chunks of a record, by its secret, which is overwritten. */

@@ -1,6 +1,6 @@
 /**
- * The network lock (spec/release.md, Arithmetic): the hashed Boneh-Franklin KEM over BLS12-381. Only who writes needs it, so the curve is loaded when
- * somebody does.
+ * The network lock (spec/release.md, Arithmetic): the hashed Boneh-Franklin KEM over BLS12-381. Only who writes, or reads for another, needs it, so the curve is
+ * loaded when somebody does.
  */
 
 import { type Bytes, concat, utf8 } from "../bytes.ts";
@@ -48,8 +48,40 @@ export async function encapsulate(networkKey: Bytes, id: Bytes): Promise<{ u: By
   return { u, secret: derive(curve, g, u, id) };
 }
 
-/** What a reader makes of the combined key of an identity, a point of G1: here for whoever checks a lock against vectors. */
+/** What a reader makes of the combined key of an identity, a point of G1. */
 export async function decapsulate(combined: Bytes, u: Bytes, id: Bytes): Promise<Bytes> {
   const curve = await load();
   return derive(curve, curve.pairing(curve.G1.Point.fromBytes(combined), point2(curve, u)), u, id);
+}
+
+/** Combines the parts of holders with these share numbers, in their order. What depends on the holders alone is computed once. */
+export async function quorum(shares: number[]): Promise<(parts: Bytes[]) => Bytes> {
+  const { G1, fields } = await load();
+  const { Fr } = fields;
+  const xs = shares.map((x) => Fr.create(BigInt(x)));
+  if (new Set(shares).size !== shares.length || shares.some((x) => x < 1)) return fail("internal", "share numbers that are none");
+  const weights = xs.map((x, i) => xs.reduce((l, y, j) => (i === j ? l : Fr.mul(l, Fr.div(y, Fr.sub(y, x)))), Fr.ONE));
+  return (parts) => {
+    try {
+      const sum = parts.reduce((p, b, i) => p.add(G1.Point.fromBytes(b).multiplyUnsafe(weights[i]!)), G1.Point.ZERO);
+      sum.assertValidity();
+      return sum.toBytes(true) as Bytes;
+    } catch {
+      return fail("altered", "parts of a key that are no points");
+    }
+  };
+}
+
+/** Whether a part is what the holder of share x makes for an identity, by the polynomial of the network key. */
+export async function isPart(part: Bytes, x: number, id: Bytes, polynomial: Bytes[]): Promise<boolean> {
+  const curve = await load();
+  const { Fr } = curve.fields;
+  const share = polynomial.reduceRight((p, c) => p.multiplyUnsafe(Fr.create(BigInt(x))).add(point2(curve, c)), curve.G2.Point.ZERO);
+  try {
+    const p = curve.G1.Point.fromBytes(part);
+    p.assertValidity();
+    return curve.fields.Fp12.eql(curve.pairing(p, curve.G2.Point.BASE), curve.pairing(hashTo1(curve, id), share));
+  } catch {
+    return false;
+  }
 }

@@ -3,7 +3,7 @@
 import type { Access, Activity, Final } from "../api.ts";
 import { type Bytes, hex } from "../bytes.ts";
 import { fail, kindOf } from "../failure.ts";
-import { type Detail, openDetail } from "../grant/detail.ts";
+import { type Detail, noMember, openDetail } from "../grant/detail.ts";
 import type { Accessed } from "../ledger/entry.ts";
 import { covers } from "../ledger/terms.ts";
 import type { SectionName } from "../names.ts";
@@ -77,6 +77,9 @@ async function accessRow(s: Session, notes: Notes, log: ProvenLog, e: Placed, sa
   Object.assign(row, { further: says.further, outcome: says.why });
   const d = await detailOf(s, log.section, e, says);
   if (!d) return row;
+  // Of a person the patient's own note says who it is: a detail in nobody's name proves only that the key's holder wrote it.
+  if (d.member === noMember)
+    return { ...row, person: named?.proxy?.name ?? "", reason: d.reason, explained: true, introduced: named?.proxy !== undefined };
   const introduced = (link ?? named)?.member === d.member;
   const { practitioner, role, organisation, purpose, reason, machine } = d;
   return {

@@ -9,7 +9,7 @@ import { fail } from "../failure.ts";
 import type { Recorded } from "../ledger/entry.ts";
 import type { SectionName } from "../names.ts";
 import { cipherOf, headerOf, tailManifest } from "../opening.ts";
-import { closed, fetchRecords, openerOf } from "./kept.ts";
+import { closed, fetchRecords, openerOf, withheld } from "./kept.ts";
 import { manifestOf, range } from "./open.ts";
 import type { Session } from "./session.ts";
 import { logOf } from "./sync.ts";
@@ -25,6 +25,8 @@ export async function bytesOf(s: Session, section: SectionName, entry: number): 
   const h = headerOf(s.genesis.network, e, kept.header);
   if (h.compressed) return fail("invalid", "the record is no attachment");
   if (h.padded > most) return fail("invalid", `an attachment of more than ${most} bytes`);
+  const why = withheld(s, e);
+  if (why) return fail(why, "the record was not released");
   const { cipher } = await cipherOf(await openerOf(s, section), h, closed(s, e, kept));
   const plain = kept.blob ? await openBlob(h, cipher, kept.blob) : await openLarge(s, h, cipher);
   if (!isAttachment(plain[0])) return fail("invalid", "the record is no attachment");

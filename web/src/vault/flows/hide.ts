@@ -9,7 +9,7 @@ import { type SectionName, sections } from "../names.ts";
 import { times } from "../wire.ts";
 import { readNotes } from "./notes.ts";
 import type { Session } from "./session.ts";
-import { grants, stop } from "./sharing.ts";
+import { exchangeOf, grants, stop } from "./sharing.ts";
 import { place, signed, submit } from "./submit.ts";
 import { proofOf, syncLogs } from "./sync.ts";
 
@@ -32,16 +32,14 @@ async function anew(s: Session, id: string, change: (ranges: Range[]) => Range[]
   const { head } = await proofOf(s, k.log, 0);
   const g = head.grants.find((x) => x.entry === shown.entry)!;
   const named = (await readNotes(s)).names.get(hex(g.terms.key));
-  const to = named && s.genesis.members[named.member];
-  if (!to || (g.terms.rights & readRight) === 0) return fail("invalid", "nobody reads by that grant");
+  const to = exchangeOf(s, named);
+  if (!named || !to || (g.terms.rights & readRight) === 0) return fail("invalid", "nobody reads by that grant");
   const ranges = change(g.terms.ranges);
   if (ranges.length === 0) return stop(s, (x) => x.id === id);
   const uses = g.terms.uses === 0 ? 0 : g.terms.uses - g.used;
   const terms = { ...g.terms, ranges, uses, parent: 0n };
   const epochs = times(head.epoch, (e) => e + 1);
-  const message = await s.home.putBlob(
-    await sealGrant(s.patient, k, to.exchange, { purpose: named.purpose, label: named.label, terms, epochs }),
-  );
+  const message = await s.home.putBlob(await sealGrant(s.patient, k, to, { purpose: named.purpose, label: named.label, terms, epochs }));
   const given = await signed(s, k.owner, k.log, { kind: "grant", terms, message });
   await place(s, [given], await submit(s, [given]));
   const ended = await signed(s, k.owner, k.log, { kind: "revoke", grant: g.entry });

@@ -1,5 +1,6 @@
 /** Records as the browser keeps them, and as the home member gives those that it lacks: each is held against its entry. */
 
+import type { Failure } from "../api.ts";
 import { type Bytes, equal, hex, sha256Large } from "../bytes.ts";
 import type { Sealed } from "../crypto/aes.ts";
 import type { Decapsulator } from "../crypto/xwing.ts";
@@ -53,10 +54,23 @@ export async function openerOf(s: Session, section: SectionName): Promise<Opener
   return { network: s.genesis.network, local: s.patient.local, owner: exchange, claimed: s.patient.claimed !== null };
 }
 
-/** A record for who opens it. What the patient keeps of those that were written in custody is copied. */
+/** Why somebody else's record, which is read by what the members released, doesn't open; null of the patient's own. */
+export function withheld(s: Session, entry: Placed): Failure | null {
+  if (!s.reads) return null;
+  const given = s.reads.secrets.get(nameOf(entry)) ?? "not-shared";
+  return typeof given === "string" ? given : null;
+}
+
+/** The record's secret where it is known: released, or kept of one that was written in custody. It is copied: who uses it overwrites it. */
+function known(s: Session, entry: Placed): Bytes | null {
+  const secret = (s.reads ? s.reads.secrets : s.unlocked).get(nameOf(entry));
+  return secret === undefined || typeof secret === "string" ? null : secret.slice();
+}
+
+/** A record for who opens it. */
 export const closed = (s: Session, entry: Placed, k: Kept): Omit<Closed, "blob"> => ({
   entry,
   header: k.header,
-  secret: k.secret,
-  unlocked: s.unlocked.get(nameOf(entry))?.slice() ?? null,
+  secret: s.reads ? null : k.secret,
+  unlocked: known(s, entry),
 });

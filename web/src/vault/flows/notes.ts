@@ -23,9 +23,29 @@ export interface Answered {
   size: number;
 }
 
+/** A person who reads for the patient, and with which keys (spec/proxy.md). */
+export interface Proxy {
+  id: string; // of the invitation, hex
+  name: string;
+  patient: string; // the patient's own name, as the proxy is told it
+  purpose: string;
+  exchange: Bytes;
+}
+
+/** A chart that this person reads for another. */
+export interface Reads {
+  id: string; // of the invitation, hex
+  name: string; // this person's own, as the invitation said
+  patient: string;
+  purpose: string;
+  given: { section: SectionName; log: Bytes; entry: number }[];
+}
+
 export interface Note {
   label?: string;
   introductions?: Introduction[];
+  proxy?: Proxy & { keys: { section: SectionName; key: Bytes }[] };
+  reads?: Reads;
   answer?: Answered;
   claim?: Claim;
   paired?: boolean; // another device gets the keys
@@ -47,16 +67,18 @@ export interface LinkNote {
 
 /** Who is behind a key. */
 export interface Named {
-  member: number; // -1: a device
+  member: number; // -1: a device or a proxy
   purpose: string;
   label: string;
   device: string;
+  proxy?: Proxy;
   link?: LinkNote & { entry: number }; // of the note
 }
 
 export interface Notes {
   names: Map<string, Named>; // by key, hex
   answers: Map<string, Answered>; // by request
+  reads: Map<string, Reads>; // by invitation; the newest answer to it
   claim: Claim | null;
   paired: number[]; // when other devices got the keys
   reviewed: Set<string>; // accesses, by log/entry
@@ -71,6 +93,8 @@ export async function writeNote(s: Session, n: Note, also: NewItem[] = []): Prom
   const inner = {
     ...(n.label ? { label: n.label } : {}),
     ...(n.introductions?.length ? { introductions: n.introductions.map((i) => base64(encodeIntroduction(i))) } : {}),
+    ...(n.proxy ? proxyNote(n.proxy) : {}),
+    ...(n.reads ? { reads: { ...n.reads, given: n.reads.given.map((g) => [sectionNumber(g.section), hex(g.log), g.entry]) } } : {}),
     ...(n.answer ? { answer: { ...n.answer, request: [...unhex(n.answer.request, 16)], message: hex(n.answer.message) } } : {}),
     ...(n.reviewed?.length ? { reviewed: n.reviewed } : {}),
     ...(n.paired ? { paired: true } : {}),
@@ -93,12 +117,27 @@ export async function writeNote(s: Session, n: Note, also: NewItem[] = []): Prom
   return publish(s, "index", [{ type: "Basic", id, json, supersedes: [] }, ...also]);
 }
 
+function proxyNote({ keys, ...p }: NonNullable<Note["proxy"]>): Pick<Inner, "proxy" | "keys"> {
+  return {
+    proxy: { ...p, exchange: base64(p.exchange) },
+    keys: keys.map((k) => ({ section: sectionNumber(k.section), key: `vk:${hex(k.key)}` })),
+  };
+}
+
 /** Reads all notes. One that doesn't open is counted: it must not keep the patient from seeing and stopping the others. */
 export async function readNotes(s: Session): Promise<Notes> {
   const index = logOf(s, "index");
   if (s.notes?.size === index.head.size) return s.notes.notes;
   const { opened, unopened } = await openRecords(s, [index]);
-  const out: Notes = { names: new Map(), answers: new Map(), claim: null, paired: [], reviewed: new Set(), unread: unopened.length };
+  const out: Notes = {
+    names: new Map(),
+    answers: new Map(),
+    reads: new Map(),
+    claim: null,
+    paired: [],
+    reviewed: new Set(),
+    unread: unopened.length,
+  };
   for (const o of opened)
     for (const item of o.content.items) {
       try {
@@ -123,6 +162,8 @@ interface Inner {
   introductions?: string[];
   device?: string;
   keys?: { section: number; key: string }[];
+  proxy?: Omit<Proxy, "exchange"> & { exchange: string };
+  reads?: Omit<Reads, "given"> & { given: [number, string, number][] };
   answer?: { request: number[]; granted: boolean; message: string; size: number };
   paired?: boolean;
   reviewed?: string[];
@@ -134,7 +175,17 @@ interface Inner {
 async function take(s: Session, out: Notes, raw: unknown, from: { number: number; at: number }): Promise<void> {
   const n = raw as Inner;
   const label = n.label ?? "";
-  for (const k of n.keys ?? []) out.names.set(hex(unhex(k.key, 32, "vk:")), { member: -1, purpose: "", label, device: n.device ?? "" });
+  const proxy = n.proxy && { ...n.proxy, exchange: unbase64(n.proxy.exchange) };
+  const behind = { member: -1, purpose: proxy?.purpose ?? "", label, device: n.device ?? "", ...(proxy ? { proxy } : {}) };
+  for (const k of n.keys ?? []) out.names.set(hex(unhex(k.key, 32, "vk:")), behind);
+  if (n.reads) {
+    const given = n.reads.given.map(([number, log, entry]) => ({
+      section: sectionName(number) ?? fail("altered", `section ${number} is not known`),
+      log: unhex(log, 32),
+      entry,
+    }));
+    out.reads.set(n.reads.id, { ...n.reads, given });
+  }
   for (const b of n.introductions ?? []) {
     const i = decodeIntroduction(unbase64(b));
     await checkIntroduction(i, s.genesis);

@@ -1,5 +1,5 @@
 /**
- * Opens records with the owner lock: no network key, no trace. The header is held against the entry, the ciphertext against its hash, the content against
+ * Opens records with the owner lock: no network key, no trace; or, of somebody else's chart, with what was released. The header is held against the entry, the ciphertext against its hash, the content against
  * its author's signature and the author against the genesis. A record that fails, fails alone.
  */
 
@@ -16,7 +16,7 @@ import type { SectionName } from "../names.ts";
 import { alone, type Closed, cipherOf, contentOf, headerOf, type Opener, type Outcome, readable } from "../opening.ts";
 import { times } from "../wire.ts";
 import { blobOf } from "./blobs.ts";
-import { closed, fetchRecords, fits, type Kept, nameOf, openerOf } from "./kept.ts";
+import { closed, fetchRecords, fits, type Kept, nameOf, openerOf, withheld } from "./kept.ts";
 import { each, type Session } from "./session.ts";
 import type { Placed, ProvenLog } from "./sync.ts";
 
@@ -38,9 +38,13 @@ export const placeOfEntry = (e: { log: Bytes; number: number }): string => `${he
 
 export const recordsOf = (l: ProvenLog): Placed[] => l.entries.filter((e) => e.says.kind === "append");
 
-/** Opens what is not open yet of the logs' records. Who can't be reached for one is not asked for the others. */
-export async function openRecords(s: Session, logs: ProvenLog[]): Promise<{ opened: Opened[]; unopened: Unopened[] }> {
-  const all = logs.map((l) => ({ section: l.section, log: l.log, entries: recordsOf(l) }));
+/** Opens what is not open yet of the logs' records, or of those of them that are wanted. Who can't be reached for one is not asked for the others. */
+export async function openRecords(
+  s: Session,
+  logs: ProvenLog[],
+  wanted: (e: Placed) => boolean = () => true,
+): Promise<{ opened: Opened[]; unopened: Unopened[] }> {
+  const all = logs.map((l) => ({ section: l.section, log: l.log, entries: recordsOf(l).filter(wanted) }));
   const batches = all.flatMap(({ entries, ...of }) =>
     chunked(
       entries.filter((e) => !s.opened.has(placeOfEntry(e))),
@@ -66,7 +70,8 @@ export async function openRecords(s: Session, logs: ProvenLog[]): Promise<{ open
         const [o, k] = [outcomes[n]!, kept[i]];
         const why = "why" in o ? o.why : settle(s, section, entry, o.content);
         if (why) unopened.push({ section, entry, why });
-        if (k && "secret" in o && o.secret) keep.push([nameOf(entry), { ...k, secret: o.secret }]);
+        // Of somebody else's record what opens it isn't kept: each look is released anew.
+        if (k && "secret" in o && o.secret) keep.push([nameOf(entry), { ...k, secret: s.reads ? null : o.secret }]);
         else if (k && why === "no-lock" && came.has(i) && (await fits(s, entry, k))) keep.push([nameOf(entry), k]);
       }
       done += part.length;
@@ -93,11 +98,15 @@ function settle(s: Session, section: SectionName, entry: Placed, content: Conten
 /** Opens some records: those that came along at once, where there are helpers for it, and large ones one by one. */
 async function openPart(s: Session, ask: Ask, section: SectionName, part: { entry: Placed; kept: Kept | undefined }[]): Promise<Outcome[]> {
   const by = await openerOf(s, section);
-  const small = part.flatMap(({ entry, kept: k }) => (k?.blob ? [{ ...closed(s, entry, k), blob: k.blob }] : []));
+  const small = part.flatMap(({ entry, kept: k }) => (k?.blob && !withheld(s, entry) ? [{ ...closed(s, entry, k), blob: k.blob }] : []));
   const outcomes = small.length > 0 ? await ask("records", { by: { ...by, owner: pairOf(by.owner) }, closed: small }) : [];
   const out: Outcome[] = [];
-  for (const { entry, kept: k } of part)
-    out.push(!k ? { why: "not-shared" } : k.blob ? outcomes.shift()! : await openLarge(s, by, closed(s, entry, k)).catch(whyNot));
+  for (const { entry, kept: k } of part) {
+    const why = withheld(s, entry);
+    out.push(
+      why ? { why } : !k ? { why: "not-shared" } : k.blob ? outcomes.shift()! : await openLarge(s, by, closed(s, entry, k)).catch(whyNot),
+    );
+  }
   return out;
 }
 

@@ -15,6 +15,7 @@ export function partyOf(g: Genesis, notes: Notes, owner: Bytes, key: Bytes): Par
   if (equal(owner, key)) return { kind: "patient" };
   const n = notes.names.get(hex(key));
   if (!n) return { kind: "unknown" };
+  if (n.proxy) return { kind: "proxy", name: n.proxy.name, id: n.proxy.id };
   if (n.link) return { kind: "link", name: n.label };
   return n.member >= 0 ? memberParty(g, n.member) : { kind: "device", name: n.device };
 }

@@ -1,20 +1,19 @@
 /** The patient's own records: ciphertext and header are durable at the home member before the ledger hears of them (ARCHITECTURE.md, Write path). */
 
 import type { Final } from "../api.ts";
-import { type Bytes, concat, equal, random } from "../bytes.ts";
+import { random } from "../bytes.ts";
 import { type NewItem, signContent } from "../chart/content.ts";
 import { type Sealed, seal } from "../envelope/envelope.ts";
 import { coreOf, encodeHeader, recordOf } from "../envelope/header.ts";
 import { fail } from "../failure.ts";
 import type { SectionName } from "../names.ts";
-import { reader, sum, times } from "../wire.ts";
+import { networkKey } from "./networkKey.ts";
 import type { Session } from "./session.ts";
 import { again, place, signed } from "./submit.ts";
 import { proofOf } from "./sync.ts";
 
 const tries = 4;
 const compressFrom = 512; // bytes
-const maxMembers = 128;
 
 /** Writes one record with items into a section. It is final when this returns. */
 export const publish = (s: Session, section: SectionName, items: NewItem[]): Promise<Final> => publishAll(s, section, [items]);
@@ -31,8 +30,14 @@ export async function publishAll(s: Session, section: SectionName, records: NewI
 /** null: the epoch or the network key changed meanwhile, or no block came in time. */
 async function attempt(s: Session, section: SectionName, records: NewItem[][]): Promise<Final | null> {
   const k = await s.patient.section(section);
-  const [{ epoch }, net] = [(await proofOf(s, k.log, 0)).head, await networkKey(s)];
-  const locks = { owner: k.exchange.public, reader: await k.readerPublic(epoch), epoch, network: net.public, generation: net.generation };
+  const [{ epoch }, net] = [(await proofOf(s, k.log, 0)).head, await networkKey(s, (await s.patient.section("index")).log)];
+  const locks = {
+    owner: k.exchange.public,
+    reader: await k.readerPublic(epoch),
+    epoch,
+    network: net.polynomial[0]!,
+    generation: net.generation,
+  };
   const sealed: Sealed[] = [];
   for (const [i, items] of records.entries()) {
     s.progress({ step: "sealing", done: i, of: records.length });
@@ -53,21 +58,4 @@ async function attempt(s: Session, section: SectionName, records: NewItem[][]): 
 function committed(x: Sealed) {
   const size = Math.ceil(Math.log2(Math.max(1, x.blob.length)));
   return { record: recordOf(x.header), core: coreOf(x.header), blob: x.header.blob, size };
-}
-
-/**
- * The newest network key, which the state of a receipt commits to: to a key that the home member made up it would read without a trace what it has a
- * grant for.
- */
-async function networkKey(s: Session): Promise<{ generation: number; public: Bytes }> {
-  const { before, encoded } = await s.home.networkKey();
-  const proof = await proofOf(s, (await s.patient.section("index")).log, 0);
-  if (!equal(sum("vitalog/v1/state/keys", before, encoded), proof.state.keys))
-    return fail("altered", "the home member shows a network key that is not the one which the validators signed");
-  const r = reader(encoded, "network key");
-  const [generation] = [r.u32(), r.u32(), r.u16()];
-  times(r.count(maxMembers, 2), () => r.u16());
-  const points = times(r.count(maxMembers, 96), () => r.fixed(96));
-  r.end();
-  return { generation, public: concat(points[0] ?? fail("altered", "a network key without a polynomial")) };
 }

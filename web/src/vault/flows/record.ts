@@ -14,10 +14,15 @@ import { logOf, provenBy } from "./sync.ts";
 
 export async function chart(s: Session): Promise<Chart> {
   const notes = await readNotes(s);
-  const { opened, unopened } = await openRecords(
+  const found = await openRecords(
     s,
     clinicalSections.map((x) => logOf(s, x)),
   );
+  return chartOf(s, notes, found);
+}
+
+/** The chart that opened records come to. */
+export function chartOf(s: Session, notes: Notes, { opened, unopened }: { opened: Opened[]; unopened: Unopened[] }): Chart {
   const byPlace = new Map(opened.map((o) => [`${hex(o.entry.log)}/${o.entry.number}`, o]));
   const resources = fold(opened.flatMap(versionsOf)).map((f) => resource(s, notes, byPlace, f));
   resources.sort((a, b) => b.current.at - a.current.at);

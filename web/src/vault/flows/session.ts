@@ -1,6 +1,6 @@
 /** An open vault at work: the patient's keys, the pinned network, the home member, and what was fetched, proved and opened so far. */
 
-import type { Progress } from "../api.ts";
+import type { Failure, Progress } from "../api.ts";
 import type { Bytes } from "../bytes.ts";
 import type { Ask } from "../helpers.ts";
 import type { Home } from "../home.ts";
@@ -24,9 +24,17 @@ export interface Session {
   syncing: Promise<unknown>; // logs are synced by one at a time
   notes: { size: number; notes: Notes } | null; // of the index log at that size
   unlocked: Map<string, Bytes>; // by record: what opens those that were written in custody; as the notes were read
+  reads: Released | null; // of somebody else's chart, which is read by release
+  others: Map<string, Session>; // the charts that this person reads for others and has open, by invitation
   opened: Map<string, Opened>; // by log/entry; records that opened, until the vault locks
   ask: Ask; // helpers, or whoever does it
   progress(p: Progress): void;
+}
+
+/** Somebody else's logs, and what opens records of theirs, or why nothing does. It is kept nowhere else. */
+export interface Released {
+  logs: Map<SectionName, Bytes>;
+  secrets: Map<string, Bytes | Failure>; // by record, hex
 }
 
 /** Runs work on all items, some at once, in whatever order they end. */

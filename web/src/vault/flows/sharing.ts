@@ -16,7 +16,7 @@ import { covers, forever, readRight, type Terms } from "../ledger/terms.ts";
 import { purposes, rights, type SectionName, sections } from "../names.ts";
 import { times } from "../wire.ts";
 import { usesOf } from "./activity.ts";
-import { type Notes, readNotes, writeNote } from "./notes.ts";
+import { type Named, type Note, type Notes, readNotes, writeNote } from "./notes.ts";
 import { recordsOf } from "./open.ts";
 import { partyOf } from "./party.ts";
 import type { Session } from "./session.ts";
@@ -59,7 +59,11 @@ function shown(s: Session, notes: Notes, l: ProvenLog, g: Granted): Grant {
   };
 }
 
-function stateOf(head: Head, g: Granted, now: number): GrantState {
+/** What messages about a grant to somebody are sealed to; undefined for a device, which gets none. */
+export const exchangeOf = (s: Session, n: Named | undefined): Bytes | undefined =>
+  n?.proxy?.exchange ?? (n && s.genesis.members[n.member]?.exchange);
+
+export function stateOf(head: Head, g: Granted, now: number): GrantState {
   if (g.revoked) return "revoked";
   if (g.terms.from > BigInt(now)) return "not-yet";
   if (g.terms.until !== 0n && g.terms.until <= BigInt(now)) return "expired";
@@ -83,15 +87,28 @@ export async function share(s: Session, x: Share): Promise<{ final: Final; given
     return fail("invalid", "a share without its parts");
   if (x.until && x.until <= Math.max(Date.now(), x.from ?? 0)) return fail("invalid", "a share that ends before it begins");
   const label = within(line(x.label ?? ""), limits.label);
-  const introductions: Introduction[] = [];
+  const introductions = new Map<SectionName, Introduction>();
+  for (const section of wanted)
+    introductions.set(section, await introduced(s, x.member, x.purpose, (await s.patient.section(section)).log));
+  const grantee = (section: SectionName): Bytes => introductions.get(section)!.grantee;
+  return give(s, { ...x, sections: wanted, label }, to.exchange, grantee, { label, introductions: [...introductions.values()] });
+}
+
+/** Gives grants to keys: the note of who is behind them is there first. */
+export async function give(
+  s: Session,
+  x: Omit<Share, "member">,
+  to: Bytes,
+  grantee: (s: SectionName) => Bytes,
+  note: Note,
+): Promise<{ final: Final; given: Given[] }> {
+  const { sections: wanted, purpose, label = "" } = x;
   const ops: Operation[] = [];
   for (const section of wanted) {
     const k = await s.patient.section(section);
-    const i = await introduced(s, x.member, x.purpose, k.log);
-    introductions.push(i);
     const reads = x.rights.includes("read");
     const terms: Terms = {
-      key: i.grantee,
+      key: grantee(section),
       rights: x.rights.reduce((n, r) => n | rights[r], 0),
       ranges: reads ? [{ from: 0n, to: forever }] : [],
       from: BigInt(x.from ?? 0),
@@ -100,10 +117,10 @@ export async function share(s: Session, x: Share): Promise<{ final: Final; given
       parent: 0n,
     };
     const epochs = reads ? times((await proofOf(s, k.log, 0)).head.epoch, (e) => e + 1) : [];
-    const message = await s.home.putBlob(await sealGrant(s.patient, k, to.exchange, { purpose: x.purpose, label, terms, epochs }));
+    const message = await s.home.putBlob(await sealGrant(s.patient, k, to, { purpose, label, terms, epochs }));
     ops.push(await signed(s, k.owner, k.log, { kind: "grant", terms, message }));
   }
-  await writeNote(s, { label, introductions });
+  await writeNote(s, note);
   const results = await submit(s, ops);
   const final = await place(s, ops, results);
   await syncLogs(s, [...wanted, "index"]);
@@ -148,13 +165,13 @@ export async function rotate(s: Session, which: SectionName[], told = readRight)
     const letters: { key: Bytes; sealed: Bytes }[] = [];
     for (const g of head.grants) {
       const n = notes.names.get(hex(g.terms.key));
-      const to = n && s.genesis.members[n.member];
-      if (!to || g.revoked || (g.terms.rights & told) === 0 || letters.some((l) => equal(l.key, g.terms.key))) continue;
+      const to = exchangeOf(s, n);
+      if (!n || !to || g.revoked || (g.terms.rights & told) === 0 || letters.some((l) => equal(l.key, g.terms.key))) continue;
       const reads = (x: Granted): boolean => !x.revoked && (x.terms.rights & readRight) !== 0;
       const reader = head.grants.some((x) => equal(x.terms.key, g.terms.key) && reads(x));
       if (reader && !reads(g)) continue; // the letter for another grant to the key has the seed
       const epochs = reader ? [epoch] : [];
-      const sealed = await sealGrant(s.patient, k, to.exchange, { purpose: n.purpose, label: n.label, terms: g.terms, epochs });
+      const sealed = await sealGrant(s.patient, k, to, { purpose: n.purpose, label: n.label, terms: g.terms, epochs });
       letters.push({ key: g.terms.key, sealed });
     }
     const mailbox = letters.length > 0 ? await s.home.putBlob(encodeMailbox(letters)) : none;

@@ -70,8 +70,14 @@ async function syncAll(s: Session, which: readonly SectionName[]): Promise<numbe
   return fresh;
 }
 
+/** The log of a section of the chart that is read. */
+async function logIdOf(s: Session, section: SectionName): Promise<Bytes> {
+  if (s.reads) return s.reads.logs.get(section) ?? fail("not-shared", "a section that is not shared");
+  return (await s.patient.section(section)).log;
+}
+
 async function syncLog(s: Session, section: SectionName): Promise<number> {
-  const { log } = await s.patient.section(section);
+  const log = await logIdOf(s, section);
   const known = s.logs.get(section) ?? (await restore(s, section, log));
   const { proof, encoded } = await newest(s, log);
   const have = known?.entries ?? [];

@@ -6,6 +6,7 @@ import { patientOf } from "../keys.ts";
 import { vectors } from "../testing/vectors.ts";
 import { reader, sum } from "../wire.ts";
 import { sealAnswer, sealGrant } from "./message.ts";
+import { encodeRelease, openRelease } from "./release.ts";
 import { line, lines, openMessage, readLine, readLines, sealMessage } from "./sealed.ts";
 
 interface Vector {
@@ -16,6 +17,15 @@ interface Vector {
   plaintext: string;
   sealed: string;
   says: { terms?: { uses: number }; granted?: { section: number; log: string; entry: number }[]; note?: string };
+}
+
+interface ReleaseVector {
+  number: number;
+  member: number;
+  generation: number;
+  shareSet: number;
+  entries: number[];
+  partials: { number: number; partial: string }[];
 }
 
 const all = [...vectors<Vector[]>("grant"), ...vectors<Vector[]>("access")];
@@ -90,4 +100,16 @@ test("texts can't read otherwise than they are written", () => {
   expect(() => readLine(of("a\nb"), 99)).toThrow(altered);
   expect(readLines(of("a\nb"), 99)).toBe("a\nb");
   expect([line(" Dr.\n Ada "), lines("a\t\nb\u202e ")]).toEqual(["Dr.  Ada", "a\nb"]);
+});
+
+test("a release is asked for and opened as in the vectors, by that session, of that holder", async () => {
+  const v = vectors<Record<"sessionSeed" | "log" | "detail" | "request" | "access" | "reply", string> & ReleaseVector>("release");
+  const session = await decapsulatorOf(unhex(v.sessionSeed));
+  const a = { log: unhex(v.log, 32, "log:"), entry: v.number, hash: unhex(v.access), session, detail: unhex(v.detail) };
+  expect(hex(encodeRelease(a, v.entries))).toBe(v.request);
+  const parts = await openRelease(a, v.generation, v.shareSet, v.member, unhex(v.reply));
+  expect([...parts].map(([number, p]) => ({ number, partial: hex(p) }))).toEqual(v.partials);
+  await expect(openRelease(a, v.generation, v.shareSet, v.member + 1, unhex(v.reply))).rejects.toThrow(altered);
+  await expect(openRelease({ ...a, hash: a.log }, v.generation, v.shareSet, v.member, unhex(v.reply))).rejects.toThrow(altered);
+  expect((await openRelease(a, v.generation, v.shareSet + 1, v.member, unhex(v.reply))).size).toBe(0);
 });

@@ -1,12 +1,27 @@
 /** What the patient tells grantees: the grant message with reader seeds, the mailbox of a new epoch, and answers to requests (spec/grant.md). */
 
-import { type Bytes, base64url, concat, unhex, wipe } from "../bytes.ts";
+import { type Bytes, base64url, concat, equal, unhex, wipe } from "../bytes.ts";
 import type { Signer } from "../crypto/ed25519.ts";
+import { type Decapsulator, publicSize } from "../crypto/xwing.ts";
+import { fail } from "../failure.ts";
 import { exchangeHash, type Patient, type SectionKeys } from "../keys.ts";
-import { type Terms, writeTerms } from "../ledger/terms.ts";
+import { readTerms, type Terms, writeTerms } from "../ledger/terms.ts";
 import { type SectionName, sectionNumber } from "../names.ts";
-import { sum, writer } from "../wire.ts";
-import { sealMessage, writeSections, writeVersion } from "./sealed.ts";
+import { reader, sum, times, writer } from "../wire.ts";
+import {
+  limits,
+  maxSealed,
+  openMessage,
+  readLine,
+  readPurpose,
+  readSection,
+  readVersion,
+  sealMessage,
+  writeSections,
+  writeVersion,
+} from "./sealed.ts";
+
+const [maxSeeds, maxLetters] = [4096, 1024];
 
 const info = { message: "vitalog/v1/grant", answer: "vitalog/v1/answer" };
 
@@ -38,6 +53,49 @@ export async function sealGrant(
   const sealed = await sealMessage(to, info.message, concat(p.network, k.log, m.terms.key), plain);
   wipe(plain);
   return sealed;
+}
+
+/** A grant message as its grantee opens it: what details are sealed to, and the seeds of the epochs' reader keys. */
+export interface Message {
+  section: SectionName;
+  purpose: string;
+  owner: Bytes;
+  seeds: Map<number, Bytes>;
+}
+
+/** Opens the message of a grant to a key in a log. */
+export async function openGrant(by: Decapsulator, network: Bytes, log: Bytes, key: Bytes, sealed: Bytes): Promise<Message> {
+  const plain = await openMessage(by, info.message, concat(network, log, key), sealed);
+  const r = reader(plain, "grant message");
+  readVersion(r);
+  const [inNetwork, inLog, section, purpose] = [r.fixed(32), r.fixed(32), readSection(r), readPurpose(r)];
+  readLine(r, limits.id);
+  const owner = r.fixed(publicSize);
+  r.flag();
+  r.fixed(64);
+  readLine(r, limits.label);
+  const terms = readTerms(r, "grant message");
+  const seeds = new Map<number, Bytes>();
+  let last = 0;
+  times(r.count(maxSeeds, 36), () => {
+    const epoch = r.u32();
+    if (epoch <= last) fail("altered", "grant message: epochs out of order");
+    last = epoch;
+    seeds.set(epoch, r.fixed(32));
+  });
+  r.end();
+  wipe(plain);
+  if (!equal(inNetwork, network) || !equal(inLog, log) || !equal(terms.key, key)) return fail("altered", "a grant message for another key");
+  return { section, purpose, owner, seeds };
+}
+
+/** The letter in a mailbox for a key, if there is one. */
+export function letterFor(mailbox: Bytes, key: Bytes): Bytes | undefined {
+  const r = reader(mailbox, "mailbox");
+  readVersion(r);
+  const letters = times(r.count(maxLetters, 36), () => ({ key: r.fixed(32), sealed: r.bytes(maxSealed) }));
+  r.end();
+  return letters.find((l) => equal(l.key, key))?.sealed;
 }
 
 export function encodeMailbox(letters: { key: Bytes; sealed: Bytes }[]): Bytes {

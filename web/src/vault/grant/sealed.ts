@@ -14,22 +14,30 @@ export const limits = { purpose: 16, id: 64, label: 128, name: 256, reason: 4096
 
 const padding = (n: number): number => (padTo - ((4 + n) % padTo)) % padTo;
 
-export async function sealMessage(to: Bytes, info: string, aad: Bytes, plain: Bytes): Promise<Bytes> {
-  const padded = writer()
+/** A length, what it says and zeros, up to a class of lengths. */
+export const pad = (plain: Bytes): Bytes =>
+  writer()
     .bytes(plain)
     .fixed(new Uint8Array(padding(plain.length)))
     .done();
+
+export function unpad(padded: Bytes, what: string): Bytes {
+  const r = reader(padded, what);
+  const plain = r.bytes(maxSealed);
+  const rest = r.fixed(padding(plain.length));
+  r.end();
+  return rest.some((x) => x !== 0) ? fail("altered", `${what}: padding`) : plain;
+}
+
+export async function sealMessage(to: Bytes, info: string, aad: Bytes, plain: Bytes): Promise<Bytes> {
+  const padded = pad(plain);
   if (padded.length + overhead > maxSealed) return fail("invalid", `a sealed message of more than ${maxSealed} bytes`);
   return seal(to, info, aad, padded);
 }
 
 export async function openMessage(by: Decapsulator, info: string, aad: Bytes, sealed: Bytes): Promise<Bytes> {
   if (sealed.length > maxSealed) return fail("altered", `a sealed message of more than ${maxSealed} bytes`);
-  const r = reader(await open(by, info, aad, sealed), info);
-  const plain = r.bytes(maxSealed);
-  const rest = r.fixed(padding(plain.length));
-  r.end();
-  return rest.some((x) => x !== 0) ? fail("altered", `${info}: padding`) : plain;
+  return unpad(await open(by, info, aad, sealed), info);
 }
 
 /** What was signed, and the signature after it. */

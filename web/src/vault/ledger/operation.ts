@@ -1,4 +1,4 @@
-/** Operations: signed requests to the ledger (spec/operations.md). Here are those that a patient signs. */
+/** Operations: signed requests to the ledger (spec/operations.md). Here are those that a patient or a proxy signs. */
 
 import { type Bytes, random } from "../bytes.ts";
 import type { Signer } from "../crypto/ed25519.ts";
@@ -17,12 +17,13 @@ export type Body =
   | { kind: "append"; epoch: number; generation: number; records: NewRecord[] }
   | { kind: "grant"; terms: Terms; message: Bytes }
   | { kind: "revoke"; grant: number }
+  | { kind: "access"; grant: number; further: boolean; ranges: Range[]; session: Bytes; detail: Bytes }
   | { kind: "rotate"; epoch: number; epochKey: Bytes; mailbox: Bytes }
   | { kind: "rekey-owner"; next: Bytes; proof: Bytes }
   | { kind: "erase-block"; ranges: Range[] }
   | { kind: "post"; message: Bytes; size: number; ticket: Bytes };
 
-const kinds = { create: 1, append: 2, grant: 3, revoke: 4, rotate: 6, "rekey-owner": 7, "erase-block": 9, post: 11 };
+const kinds = { create: 1, append: 2, grant: 3, revoke: 4, access: 5, rotate: 6, "rekey-owner": 7, "erase-block": 9, post: 11 };
 const version = 1;
 
 export interface Operation {
@@ -61,6 +62,10 @@ export function encodeBody(b: Body): Bytes {
     case "revoke":
       w.u64(b.grant);
       break;
+    case "access":
+      w.u64(b.grant).flag(b.further);
+      writeRanges(w, b.ranges).fixed(b.session).fixed(b.detail);
+      break;
     case "rotate":
       w.u32(b.epoch).fixed(b.epochKey).fixed(b.mailbox);
       break;
@@ -84,7 +89,7 @@ export async function rekeyed(network: Bytes, log: Bytes, old: Bytes, next: Sign
 
 const writeRecord = (w: Writer, x: NewRecord): Writer => w.fixed(x.record).fixed(x.core).fixed(x.blob).u8(x.size);
 
-/** The entry that an operation becomes at a moment; of an append the one of its record number i. */
+/** The entry that an operation becomes at a moment; of an append the one of its record number i, of an access without the decision at its end. */
 export function entryOf(o: Operation, at: number, i = 0): Bytes {
   const w = writer().u8(kinds[o.body.kind]).u64(at).fixed(o.signer);
   if (o.body.kind !== "append") return w.fixed(encodeBody(o.body)).done();

@@ -48,9 +48,10 @@ export function readManyRanges(r: Reader, limit: number, what: string): Range[] 
   return ranges;
 }
 
-export function writeRanges(w: Writer, ranges: Range[]): void {
+export function writeRanges(w: Writer, ranges: Range[]): Writer {
   w.u8(ranges.length);
   for (const x of ranges) w.u64(x.from).u64(x.to);
+  return w;
 }
 
 export const countEntries = (ranges: Range[]): bigint => ranges.reduce((n, r) => n + (r.to - r.from), 0n);
