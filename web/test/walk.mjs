@@ -222,7 +222,7 @@ async function stops(page, desk) {
   await press(page, "Stop all sharing");
   await page.getByRole("dialog").waitFor();
   await page.keyboard.press("Escape");
-  await page.getByRole("dialog").waitFor({ state: "detached" });
+  await page.locator("dialog").waitFor({ state: "detached" }); // by its role it is gone as soon as it is hidden
   await reach(page, "Stop all sharing"); // the focus came back to it
   await page.keyboard.press("Enter");
   await press(page, "Stop everything");
