@@ -1,7 +1,9 @@
 package blobstore
 
 import (
+	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -28,7 +30,7 @@ func (s *Store) Destroy(records []Destroyed) error {
 	if s.closed.Load() {
 		return ErrClosed
 	}
-	graves := []kv.Change{{Key: []byte(toPurge), Value: []byte{}}}
+	graves := []kv.Change{purgeAfter()}
 	for i := range records {
 		r := &records[i]
 		graves = append(graves, kv.Change{Key: graveKey(headerName(r.Log, r.ID)), Value: []byte{}})
@@ -37,7 +39,7 @@ func (s *Store) Destroy(records []Destroyed) error {
 		}
 	}
 	// First: what is put from now on is refused, and a crash leaves nothing that could come back.
-	if err := s.db.Write(graves); err != nil {
+	if err := s.writeMoving(graves); err != nil {
 		return fmt.Errorf("destroying: %w", err)
 	}
 	for i := range records {
@@ -51,11 +53,36 @@ func (s *Store) Destroy(records []Destroyed) error {
 			}
 		}
 	}
-	return nil
+	// Anew: a purge that is under way may have been before the deletions.
+	return s.writeMoving([]kv.Change{purgeAfter()})
+}
+
+func (s *Store) writeMoving(batch []kv.Change) error {
+	s.moving.Lock()
+	defer s.moving.Unlock()
+	return s.db.Write(batch)
 }
 
 // toPurge is the key that stands while something destroyed may still be in the files of the key-value store.
 const toPurge = "d"
+
+// purgeAfter notes that there is something to purge, with a value that no earlier note had.
+func purgeAfter() kv.Change {
+	value := make([]byte, 16)
+	rand.Read(value)
+	return kv.Change{Key: []byte(toPurge), Value: value}
+}
+
+// purged takes the note back that a purge began with, unless something was destroyed since.
+func (s *Store) purged(due []byte) error {
+	s.moving.Lock()
+	defer s.moving.Unlock()
+	now, err := s.db.Get([]byte(toPurge))
+	if err != nil || !bytes.Equal(now, due) {
+		return err
+	}
+	return s.db.Write([]kv.Change{{Key: []byte(toPurge)}})
+}
 
 // Expunge takes what was destroyed out of the files on the disk, and what was deleted before a time out of the bucket.
 func (s *Store) Expunge(ctx context.Context, before time.Time) error {
@@ -69,7 +96,7 @@ func (s *Store) Expunge(ctx context.Context, before time.Time) error {
 				return err
 			}
 		}
-		if err := s.db.Write([]kv.Change{{Key: []byte(toPurge)}}); err != nil {
+		if err := s.purged(due); err != nil {
 			return err
 		}
 	}
