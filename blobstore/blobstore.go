@@ -57,7 +57,8 @@ type Store struct {
 	closed  atomic.Bool
 	known   known
 
-	arriving arriving
+	arriving  arriving
+	remaining remaining
 
 	moving sync.RWMutex // read while something is put; locked while something moves between fresh and cold, or is deleted
 	cold   *cold        // nil: there is no bucket
@@ -91,16 +92,19 @@ func (s *Store) PutAll(blobs [][]byte) error {
 	if len(batch) == 0 {
 		return nil
 	}
-	if err := s.putFresh(batch); err != nil {
+	if err := s.putFresh(batch, nil); err != nil {
 		return fmt.Errorf("storing %d blobs: %w", len(batch), err)
 	}
 	return nil
 }
 
-// putFresh writes items, but for those that were destroyed.
-func (s *Store) putFresh(batch []kv.Change) error {
+// putFresh writes items, but for those that were destroyed. They are of some records, or of none.
+func (s *Store) putFresh(batch []kv.Change, of []Record) error {
 	s.moving.RLock()
 	defer s.moving.RUnlock()
+	if s.cold != nil && s.cold.elsewhere != nil {
+		s.cold.own.put(of)
+	}
 	batch, err := s.unlessDestroyed(batch)
 	if err == nil {
 		err = s.db.Write(batch)
@@ -113,15 +117,9 @@ func (s *Store) putFresh(batch []kv.Change) error {
 
 // Get is the whole blob, which is the caller's. One of more than limit bytes is refused with wire.ErrOversized.
 func (s *Store) Get(h wire.Hash, limit int64) ([]byte, error) {
-	if s.closed.Load() {
-		return nil, ErrClosed
-	}
-	b, err := s.blobs.Get(h[:])
-	if errors.Is(err, kv.ErrCorrupt) {
-		err = fmt.Errorf("%w: %w", ErrCorrupt, err)
-	}
+	b, err := s.small(h)
 	if err != nil {
-		return nil, fmt.Errorf("blob %v: %w", h, err)
+		return nil, err
 	}
 	if b == nil {
 		return s.getFile(h, limit)
@@ -129,8 +127,23 @@ func (s *Store) Get(h wire.Hash, limit int64) ([]byte, error) {
 	if int64(len(b)) > limit {
 		return nil, fmt.Errorf("blob %v: %d bytes, at most %d: %w", h, len(b), limit, wire.ErrOversized)
 	}
-	if sha256.Sum256(b) != h {
-		return nil, fmt.Errorf("blob %v: %w", h, ErrCorrupt)
+	return b, nil
+}
+
+// small is a blob that is fresh and small, nil if there is none.
+func (s *Store) small(h wire.Hash) ([]byte, error) {
+	if s.closed.Load() {
+		return nil, ErrClosed
+	}
+	b, err := s.blobs.Get(h[:])
+	if errors.Is(err, kv.ErrCorrupt) {
+		err = fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	if err == nil && b != nil && sha256.Sum256(b) != h {
+		err = ErrCorrupt
+	}
+	if err != nil {
+		return nil, fmt.Errorf("blob %v: %w", h, err)
 	}
 	return b, nil
 }
@@ -212,6 +225,22 @@ func (s *Store) Has(h wire.Hash) (bool, error) {
 	return err == nil, err
 }
 
+// Near is Has, but for what lies in a bucket that doesn't answer.
+func (s *Store) Near(h wire.Hash) (bool, error) {
+	if s.cold != nil && s.cold.away(false) {
+		if s.closed.Load() {
+			return false, ErrClosed
+		}
+		hot, err := s.hot(h)
+		if hot || err != nil {
+			return hot, err
+		}
+		places, err := s.places(blobName(h))
+		return places != nil && s.copied(places), err
+	}
+	return s.Has(h)
+}
+
 // Delete removes the blob, durably. To delete one that is not there is no error. In a bucket it stays, unreachable, until its pack is made anew.
 func (s *Store) Delete(h wire.Hash) error {
 	if s.closed.Load() {
@@ -222,15 +251,22 @@ func (s *Store) Delete(h wire.Hash) error {
 	if err := s.drop(blobName(h)); err != nil {
 		return fmt.Errorf("blob %v: deleting: %w", h, err)
 	}
-	if err := s.fs.Remove(s.path(h)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("blob %v: deleting: %w", h, err)
-	}
-	if err := s.fs.Remove(s.partPath(h)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("blob %v: deleting its beginning: %w", h, err)
+	if err := s.removeFiles(h); err != nil {
+		return err
 	}
 	// Also when it was gone: a crash may have come between an earlier removal and its sync.
 	if err := s.syncDir(s.fs.PathDir(s.path(h))); err != nil {
 		return fmt.Errorf("blob %v: deleting: %w", h, err)
+	}
+	return nil
+}
+
+// removeFiles removes the object of a blob, and the beginning of one on its way.
+func (s *Store) removeFiles(h wire.Hash) error {
+	for _, path := range []string{s.path(h), s.partPath(h)} {
+		if err := s.fs.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("blob %v: deleting: %w", h, err)
+		}
 	}
 	return nil
 }
@@ -246,6 +282,7 @@ type Record struct {
 	ID     key.Record
 	Header []byte
 	Blob   []byte
+	Own    bool // this member's own clients wrote it: it stays on the disk until others hold it
 }
 
 // PutRecords keeps records with one wait for the disk, whatever their number, and one more for each blob over Small. After an error some
@@ -253,6 +290,9 @@ type Record struct {
 func (s *Store) PutRecords(records []Record) error {
 	if s.closed.Load() {
 		return ErrClosed
+	}
+	if err := s.noteLarge(records); err != nil {
+		return fmt.Errorf("storing %d records: %w", len(records), err)
 	}
 	batch := make([]kv.Change, 0, 2*len(records))
 	for i := range records {
@@ -272,10 +312,21 @@ func (s *Store) PutRecords(records []Record) error {
 		header := append([]byte{}, r.Header...) // not nil, which would delete
 		batch = append(batch, kv.Change{Key: append([]byte(headerPrefix), headerKey(r.Log, r.ID)...), Value: header})
 	}
-	if err := s.putFresh(batch); err != nil {
+	if err := s.putFresh(batch, records); err != nil {
 		return fmt.Errorf("storing %d records: %w", len(records), err)
 	}
 	return nil
+}
+
+// noteLarge notes which blobs over Small are this member's own.
+func (s *Store) noteLarge(records []Record) error {
+	of := map[wire.Hash]Record{}
+	for i := range records {
+		if r := &records[i]; r.Own && len(r.Blob) > Small {
+			of[sha256.Sum256(r.Blob)] = *r
+		}
+	}
+	return s.noteOwn(of)
 }
 
 // Header is a record's header, which is the caller's, or ErrNotFound. It says nothing about its truth: envelope.Header.Check does.

@@ -5,9 +5,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"vitalog/key"
@@ -33,7 +33,12 @@ type Bucket interface {
 	Close() error
 }
 
-const patience = 30 * time.Second // of a read that waits for the cloud
+// How a read waits for the cloud: what others have needn't wait long.
+const (
+	patience    = 5 * time.Second
+	patienceMiB = time.Second      // more for each
+	silence     = 10 * time.Second // a cloud that didn't answer isn't asked again for so long at most, and for four times as long as it kept a read waiting
+)
 
 // Keys in the key-value store, under "blobs/".
 const (
@@ -41,9 +46,13 @@ const (
 	piecePrefix = "u" // hash ‖ piece(16) ‖ of(16) → its place, while others of the blob are missing
 	packPrefix  = "k" // id(64) → what is noted of a pack
 	condemned   = "x" // hash → the object is to be deleted
-	lostPrefix  = "l" // kind(8) ‖ name → it is to be told that it is lost
+	lostPrefix  = "l" // id of a pack(64) ‖ at(64) ‖ kind(8) ‖ name → it is to be told that it is lost
 	gravePrefix = "t" // kind(8) ‖ name → it was destroyed
+	olderPrefix = "o" // kind(8) ‖ name ‖ id(64) → that pack has a copy of it too, which isn't needed
 	nextID      = "n" // the id of the next pack
+
+	waitingPrefix = "w" // hash → since when the pack waits
+	ownPrefix     = "a" // hash → the record of this member's own that the blob is of, and since when
 )
 
 // cold is what of a store lies in a cloud.
@@ -53,6 +62,13 @@ type cold struct {
 	key     *pack.Key
 	lost    func([]wire.Hash, []Record) error
 	packing sync.Mutex // one makes, rewrites, lists or checks packs at a time
+
+	elsewhere func([]Record) ([]Elsewhere, error) // nil: nothing waits
+	own       own
+	waiting   waiting
+
+	knows  atomic.Bool  // a listing has told of all packs since the store was opened, and since Reindex
+	silent atomic.Int64 // until when the cloud isn't asked, in ns; 0: it answers
 
 	mu    sync.Mutex
 	packs map[uint64]*noted
@@ -166,7 +182,8 @@ func hotKey(n pack.Name) []byte {
 func packKey(id uint64) []byte { return binary.BigEndian.AppendUint64([]byte(packPrefix), id) }
 
 // Attach lets the store keep what it has in a bucket, in packs that only k opens: Keep moves it there. It is called once, before all others, and Close closes the
-// bucket too. lost is told what a pack had that is gone or damaged, after the store forgot it, and again after a crash; records have no header then.
+// bucket too. lost is told what a pack had that is gone or damaged, in the order in which it lay, after the store forgot it, and again after a crash;
+// records have no header then.
 func (s *Store) Attach(b Bucket, k *pack.Key, lost func([]wire.Hash, []Record) error) error {
 	c := &cold{db: s.db, bucket: b, key: k, lost: lost, packs: map[uint64]*noted{}, told: told{full: make(chan struct{}, 1)}}
 	err := s.db.Prefix(packPrefix).Scan(nil, nil, func(id, v []byte) error {
@@ -181,18 +198,25 @@ func (s *Store) Attach(b Bucket, k *pack.Key, lost func([]wire.Hash, []Record) e
 		return fmt.Errorf("blob store %s: %w", s.dir, err)
 	}
 	s.cold = c
-	return s.weigh()
+	return errors.Join(s.recall(), s.weigh(), s.remember())
 }
 
-// weigh counts what is fresh.
+// weigh counts what is fresh, and not packed.
 func (s *Store) weigh() error {
-	n := int64(0)
-	count := func(_, v []byte) error { n += int64(len(v)); return nil }
-	err := errors.Join(s.blobs.Scan(nil, nil, count), s.headers.Scan(nil, nil, count))
-	for i := 0; i < 256 && err == nil; i++ {
-		err = s.eachFile(byte(i), func(_ wire.Hash, size int64) error { n += size; return nil })
+	var n, items int64
+	_, waiting := s.cold.thatWait()
+	blob := func(h wire.Hash, size int64) error {
+		if b := waiting[h]; b == nil || !b.packed {
+			n, items = n+size, items+1
+		}
+		return nil
 	}
-	s.grew(n)
+	err := errors.Join(s.blobs.Scan(nil, nil, func(k, v []byte) error { return blob(wire.Hash(k), int64(len(v))) }),
+		s.headers.Scan(nil, nil, func(_, v []byte) error { n, items = n+int64(len(v)), items+1; return nil }))
+	for i := 0; i < 256 && err == nil; i++ {
+		err = s.eachFile(byte(i), blob)
+	}
+	s.grew(n, items)
 	return err
 }
 
@@ -214,148 +238,6 @@ func (s *Store) places(n pack.Name) ([]place, error) {
 	return decodePlaces(b)
 }
 
-// drop takes an item from the fresh store and from its packs. moving is locked.
-func (s *Store) drop(n pack.Name) error {
-	x := s.cold.change()
-	x.delete(hotKey(n))
-	places, err := s.places(n)
-	if err != nil {
-		return err
-	}
-	if places != nil {
-		x.bury(places, true)
-		x.delete(placeKey(n))
-	}
-	if n.Kind == pack.Blob && s.cold != nil {
-		err = s.db.Prefix(piecePrefix).Scan(n.Hash[:], append(n.Hash[:], 255, 255, 255, 255, 255), func(k, v []byte) error {
-			places, err := decodePlaces(v)
-			x.bury(places, true)
-			x.delete(append([]byte(piecePrefix), k...))
-			return err
-		})
-		if err != nil {
-			return err
-		}
-	}
-	if s.cold == nil {
-		return s.db.Write(x.batch)
-	}
-	s.cold.warm.drop(n)
-	return x.write()
-}
-
-func lengthOf(places []place) (n int64) {
-	for _, p := range places {
-		n += int64(p.Size)
-	}
-	return n
-}
-
-// coldSize is the length of what is cold, or ErrNotFound.
-func (s *Store) coldSize(n pack.Name) (int64, error) {
-	places, err := s.places(n)
-	if err == nil && places == nil {
-		err = ErrNotFound
-	}
-	return lengthOf(places), err
-}
-
-// readCold is what is cold from one byte to another, a negative to is its end: ErrNotFound if it isn't cold, ErrCorrupt if it is damaged or gone from the
-// bucket, ErrAway if that doesn't answer.
-func (s *Store) readCold(n pack.Name, from, to int64) ([]byte, error) {
-	if s.cold != nil && from == 0 && to < 0 {
-		if b := s.cold.warm.get(n); b != nil {
-			return b, nil
-		}
-	}
-	places, err := s.places(n)
-	if err != nil || places == nil {
-		return nil, errors.Join(err, notFound(places))
-	}
-	for {
-		b, err := s.cold.read(places, from, to)
-		if !errors.Is(err, ErrCorrupt) {
-			return b, err
-		}
-		again, placesErr := s.places(n)
-		switch {
-		case placesErr != nil:
-			return nil, placesErr
-		case again == nil: // deleted meanwhile, or put anew
-			return nil, ErrNotFound
-		case lengthOf(again) == lengthOf(places) && again[0] == places[0]:
-			return nil, err
-		}
-		places = again // it was packed anew meanwhile
-	}
-}
-
-func notFound(places []place) error {
-	if places == nil {
-		return ErrNotFound
-	}
-	return nil
-}
-
-func (c *cold) read(places []place, from, to int64) ([]byte, error) {
-	if c == nil {
-		return nil, fmt.Errorf("%w: it is in a bucket, and none is configured", ErrAway)
-	}
-	if to < 0 {
-		to = lengthOf(places)
-	}
-	out := make([]byte, 0, to-from)
-	var begin int64
-	for _, p := range places {
-		end := begin + int64(p.Size)
-		if from < end && to > begin {
-			b, err := c.readPiece(p, uint32(max(from, begin)-begin), uint32(min(to, end)-begin))
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, b...)
-		}
-		begin = end
-	}
-	return out, nil
-}
-
-func (c *cold) readPiece(p place, from, to uint32) ([]byte, error) {
-	n := c.noted(p.pack)
-	if n == nil {
-		return nil, fmt.Errorf("%w: its pack is gone", ErrCorrupt)
-	}
-	at, end, skip, err := p.Span(from, to)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
-	}
-	raw, err := c.get(n, at, end-at)
-	if err != nil {
-		return nil, err
-	}
-	b, err := n.opener.Frames(raw, at)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
-	}
-	return b[skip : skip+int(to-from)], nil
-}
-
-// get is bytes of a pack.
-func (c *cold) get(n *noted, at, size int64) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	b, err := c.bucket.Get(ctx, n.object(), at, size)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%w: its pack is gone from the bucket", ErrCorrupt)
-	case err != nil:
-		return nil, fmt.Errorf("%w: %w", ErrAway, err)
-	case int64(len(b)) != size:
-		return nil, fmt.Errorf("%w: its pack is cut", ErrCorrupt)
-	}
-	return b, nil
-}
-
 func (c *cold) noted(id uint64) *noted {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -367,81 +249,4 @@ func (c *cold) all() map[uint64]*noted {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return maps.Clone(c.packs)
-}
-
-// change is what becomes of a store in one step: of its keys, and of what is noted of packs.
-type change struct {
-	c     *cold
-	batch []kv.Change
-	packs map[uint64]*noted // nil: forgotten
-}
-
-func (c *cold) change() *change { return &change{c: c, packs: map[uint64]*noted{}} }
-
-func (x *change) set(k, v []byte)  { x.batch = append(x.batch, kv.Change{Key: k, Value: v}) }
-func (x *change) delete(k []byte)  { x.batch = append(x.batch, kv.Change{Key: k}) }
-func (x *change) forget(id uint64) { x.packs[id] = nil }
-
-// of is what is noted of a pack, to be changed; nil if there is none.
-func (x *change) of(id uint64) *noted {
-	if n, ok := x.packs[id]; ok {
-		return n
-	}
-	n := x.c.noted(id)
-	if n == nil {
-		return nil
-	}
-	copied := *n
-	x.packs[id] = &copied
-	return &copied
-}
-
-// bury notes that what lies at places is not needed any more. tainted says that it was deleted, and not only replaced.
-func (x *change) bury(places []place, tainted bool) {
-	if x.c == nil {
-		return // there is no bucket to clear
-	}
-	for _, p := range places {
-		if n := x.of(p.pack); n != nil {
-			n.dead++
-			n.deadBytes += uint32(p.Sealed())
-			if tainted && n.tainted == 0 {
-				n.tainted = uint64(time.Now().UnixMilli())
-			}
-		}
-	}
-}
-
-// write makes the change, durably. The store's moving is held. Who reads meanwhile finds the pack of every place.
-func (x *change) write() error {
-	if x.c.note(x.packs, func(n *noted) bool { return n != nil }); len(x.packs)+len(x.batch) == 0 {
-		return nil
-	}
-	for id, n := range x.packs {
-		if n == nil {
-			x.delete(packKey(id))
-		} else {
-			x.set(packKey(id), n.encode())
-		}
-	}
-	if err := x.c.db.Write(x.batch); err != nil {
-		return err
-	}
-	x.c.note(x.packs, func(n *noted) bool { return n == nil })
-	return nil
-}
-
-// note changes what is noted of those packs that which is true of.
-func (c *cold) note(packs map[uint64]*noted, which func(*noted) bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for id, n := range packs {
-		switch {
-		case !which(n):
-		case n == nil:
-			delete(c.packs, id)
-		default:
-			c.packs[id] = n
-		}
-	}
 }

@@ -14,6 +14,10 @@ func (s *Store) Each(f func(h wire.Hash, size int64) error) error {
 	if s.closed.Load() {
 		return ErrClosed
 	}
+	waiting := map[wire.Hash]*waitingBlob{}
+	if s.cold != nil {
+		_, waiting = s.cold.thatWait()
+	}
 	err := s.blobs.Scan(nil, nil, func(k, v []byte) error {
 		if len(k) != len(wire.Hash{}) {
 			return fmt.Errorf("blob store: key of %d bytes", len(k))
@@ -30,6 +34,9 @@ func (s *Store) Each(f func(h wire.Hash, size int64) error) error {
 		places, err := decodePlaces(v)
 		if err != nil || len(k) != 1+len(wire.Hash{}) {
 			return errors.Join(err, ErrCorrupt)
+		}
+		if b := waiting[wire.Hash(k[1:])]; b != nil && b.packed {
+			return nil // it came already
 		}
 		return f(wire.Hash(k[1:]), lengthOf(places))
 	})
@@ -59,14 +66,19 @@ func (s *Store) eachFile(first byte, f func(wire.Hash, int64) error) error {
 // Verify reads the blob, compares it with its hash and returns its size: ErrNotFound if it is absent, ErrCorrupt if it is damaged. It needs
 // little memory, however large the blob is.
 func (s *Store) Verify(h wire.Hash) (size int64, err error) {
-	b, err := s.Get(h, wholeSize)
-	if !errors.Is(err, wire.ErrOversized) {
+	if size, err = s.verifyHot(h); errors.Is(err, ErrNotFound) {
+		return s.verifyCold(h)
+	}
+	return size, err
+}
+
+// verifyHot is Verify for what is fresh; all else is ErrNotFound.
+func (s *Store) verifyHot(h wire.Hash) (size int64, err error) {
+	b, err := s.small(h)
+	if b != nil || err != nil {
 		return int64(len(b)), err
 	}
 	f, size, err := s.openFile(h)
-	if errors.Is(err, ErrNotFound) {
-		return s.verifyCold(h)
-	}
 	if err != nil {
 		return 0, err
 	}

@@ -2,28 +2,32 @@ package blobstore
 
 import (
 	"context"
-	"errors"
 	"log/slog"
-	"sync"
+	"math"
 	"time"
 
-	"vitalog/kv"
 	"vitalog/pack"
 )
 
 // Schedule says when a store moves what it has into its bucket, and looks after it there. Zero values are the defaults.
 type Schedule struct {
-	Fresh   time.Duration // how long something stays in the fresh store at most, while the cloud answers; 0: 10 minutes
-	List    time.Duration // how often the bucket is compared with what is noted; 0: 5 minutes
-	Expunge time.Duration // how long what was deleted stays in the bucket at most; 0: 12 hours
-	Scrub   int64         // how many bytes a second are read to find rot; 0: 1 MiB
+	Fresh     time.Duration // how long something stays in the fresh store at most, while the cloud answers; 0: 10 minutes
+	List      time.Duration // how often the bucket is compared with what is noted; 0: 5 minutes
+	Destroyed time.Duration // how long what was destroyed stays on the disk and in the bucket until work on it begins, unless the last such work was long; 0: 5 seconds
+	Expunge   time.Duration // how long what was only deleted stays in the bucket at most; 0: 12 hours
+	Anew      time.Duration // how long at most a pack that is damaged or half dead stays as it is; not none, for a cloud may answer wrongly for a while; 0: an hour
+	Scrub     int64         // how many bytes a second are read to find rot; 0: 1 MiB; negative: none by itself
+	Round     time.Duration // how long after all was read it is read again, at the soonest; 0: a day
+	Pause     time.Duration // between two packs that are read to find rot, at least; 0: a second
+	Again     time.Duration // how long a cloud that didn't answer is left alone; 0: 10 seconds
 }
 
 func (s *Schedule) complete() {
 	for _, x := range []struct {
 		d       *time.Duration
 		usually time.Duration
-	}{{&s.Fresh, 10 * time.Minute}, {&s.List, 5 * time.Minute}, {&s.Expunge, 12 * time.Hour}} {
+	}{{&s.Fresh, 10 * time.Minute}, {&s.List, 5 * time.Minute}, {&s.Destroyed, 5 * time.Second}, {&s.Expunge, 12 * time.Hour}, {&s.Anew, time.Hour},
+		{&s.Round, 24 * time.Hour}, {&s.Pause, time.Second}, {&s.Again, 10 * time.Second}} {
 		if *x.d == 0 {
 			*x.d = x.usually
 		}
@@ -33,77 +37,9 @@ func (s *Schedule) complete() {
 	}
 }
 
-// retryAway is how long a cloud that didn't answer is left alone.
-const retryAway = 10 * time.Second
-
-// Status is what a store knows of itself and its bucket.
-type Status struct {
-	Fresh     int64     `json:"freshBytes"` // not yet in the bucket
-	Packs     int       `json:"packs"`
-	Items     int64     `json:"items"`
-	Bytes     int64     `json:"packBytes"`
-	Dead      int64     `json:"deadBytes"` // of these, that are not needed any more
-	Tainted   int       `json:"packsToExpunge"`
-	Found     Swept     `json:"listing"`
-	Listed    time.Time `json:"listedAt,omitzero"`
-	Scrubbed  time.Time `json:"scrubbedAt,omitzero"` // when all packs had been read once more
-	Scrubbing int64     `json:"scrubbedBytes"`       // since the start
-	Away      time.Time `json:"awaySince,omitzero"`  // the cloud doesn't answer
-	Why       string    `json:"why,omitempty"`
-}
-
-// told is what Keep tells Status.
-type told struct {
-	mu    sync.Mutex
-	fresh int64
-	Status
-	full chan struct{} // there is enough for a pack
-}
-
-// grown counts what was put.
-func (s *Store) grown(batch []kv.Change) {
-	n := 0
-	for _, c := range batch {
-		n += len(c.Value)
-	}
-	s.grew(int64(n))
-}
-
-func (s *Store) grew(n int64) {
-	if s.cold == nil {
-		return
-	}
-	t := &s.cold.told
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.fresh += n; t.fresh >= pack.Target {
-		select {
-		case t.full <- struct{}{}:
-		default:
-		}
-	}
-}
-
-// Status tells how the store stands. It asks nothing of the cloud.
-func (s *Store) Status() Status {
-	if s.cold == nil {
-		return Status{}
-	}
-	t := &s.cold.told
-	t.mu.Lock()
-	out := t.Status
-	out.Fresh = t.fresh
-	t.mu.Unlock()
-	for _, n := range s.cold.all() {
-		out.Packs++
-		out.Items += int64(n.items - n.dead)
-		out.Bytes += int64(n.size)
-		out.Dead += int64(n.deadBytes)
-		if n.tainted > 0 {
-			out.Tainted++
-		}
-	}
-	return out
+// pace is how long reading so many bytes of a pack takes by the budget.
+func (s *Schedule) pace(n int64) time.Duration {
+	return max(time.Duration(float64(n)/float64(s.Scrub)*float64(time.Second)), s.Pause)
 }
 
 // Keep looks after the store and its bucket by a schedule, until ctx ends. A cloud that doesn't answer is asked again; meanwhile everything new is in the fresh store.
@@ -112,69 +48,140 @@ func (s *Store) Keep(ctx context.Context, o Schedule, log *slog.Logger) error {
 	if s.cold == nil {
 		return s.keepAlone(ctx, o, log)
 	}
-	var listed, packed, expunged, scrubbed time.Time
+	var listed, packed, expunged, scrubbed, asked time.Time
 	var debt time.Duration // that the budget of reading has been overdrawn
+	if o.Scrub < 0 {
+		scrubbed, debt = time.Now(), math.MaxInt64
+	}
+	s.cold.told.planned(o)
+	var failed failures
 	for ctx.Err() == nil {
 		now := time.Now()
+		if now.After(asked) && s.cold.somethingWaits() {
+			if err := s.Leave(); err != nil {
+				log.Warn("what others hold by now stays on the disk", "err", err)
+			}
+			asked = time.Now().Add(leaveEvery + rest*time.Since(now))
+		}
+		destroy, due := s.remaining.due(o.Destroyed)
+		var what job
 		var err error
 		switch {
-		case now.Sub(listed) >= o.List:
+		case due && !now.Before(destroy) && failed.may(destroying, now):
+			what = destroying
+			err = s.Expunge(ctx, now.Add(-o.Expunge/2))
+		case now.Sub(listed) >= o.List && failed.may(listing, now):
+			what = listing
 			if err = s.list(ctx, log); err == nil {
 				listed = now
 			}
-		case s.cold.told.freshNow() >= pack.Target || now.Sub(packed) >= o.Fresh:
+		case (s.cold.told.freshNow() >= pack.Target || now.Sub(packed) >= o.Fresh) && failed.may(packing, now):
+			what = packing
 			if _, err = s.Flush(ctx); err == nil {
 				packed = now
 			}
-		case now.Sub(expunged) >= min(o.Expunge/4, time.Hour):
+		case now.Sub(expunged) >= min(o.Expunge/4, o.Anew) && failed.may(expunging, now):
+			what = expunging
 			if err = s.Expunge(ctx, now.Add(-o.Expunge/2)); err == nil {
 				expunged = now
 			}
-		case now.Sub(scrubbed) >= debt:
+		case now.Sub(scrubbed) >= debt && !s.cold.told.rests(now, o.Round) && failed.may(scrubbing, now):
+			what = scrubbing
 			var n int64
 			if n, err = s.Scrub(ctx); err == nil {
-				scrubbed, debt = now, max(time.Duration(float64(n)/float64(o.Scrub)*float64(time.Second)), time.Second)
-				s.scrubbed(n)
-				if n == 0 {
-					debt = time.Minute
+				if scrubbed, debt = now, o.pace(n); n == 0 {
+					debt = min(time.Minute, o.Round)
 				}
 			}
 		default:
-			next := min(o.List-now.Sub(listed), o.Fresh-now.Sub(packed), debt-now.Sub(scrubbed))
+			next := min(o.List-now.Sub(listed), o.Fresh-now.Sub(packed))
+			if due {
+				next = min(next, destroy.Sub(now))
+			}
+			if !s.cold.told.rests(now, o.Round) {
+				next = min(next, debt-now.Sub(scrubbed))
+			}
+			if s.cold.somethingWaits() {
+				next = min(next, leaveEvery)
+			}
+			if again, some := failed.next(); some {
+				next = again.Sub(now)
+			}
 			s.await(ctx, next)
+			continue // nothing was asked of the cloud
 		}
-		s.answered(err, log)
+		failed[what] = time.Time{}
 		if err != nil {
-			s.await(ctx, retryAway)
+			failed[what] = time.Now().Add(o.Again)
+		} else {
+			s.cold.silent.Store(0)
+		}
+		if _, some := failed.next(); err != nil || !some {
+			s.cold.told.answered(err, log)
 		}
 	}
 	return ctx.Err()
 }
 
-// keepAlone is Keep without a bucket.
-func (s *Store) keepAlone(ctx context.Context, o Schedule, log *slog.Logger) error {
-	tick := time.NewTicker(min(o.Expunge/4, time.Hour))
-	defer tick.Stop()
-	for {
-		if err := s.Expunge(ctx, time.Now()); err != nil && ctx.Err() == nil {
-			log.Warn("what was destroyed is still in files of the store", "err", err)
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return ctx.Err()
+// job is something that Keep does.
+type job int
+
+const (
+	destroying job = iota
+	listing
+	packing
+	expunging
+	scrubbing
+	jobs // how many there are
+)
+
+// failures are when jobs may be tried again that failed; zero for one that didn't. Others go on meanwhile: a cloud may take what is put, and refuse to delete.
+type failures [jobs]time.Time
+
+func (f *failures) may(what job, now time.Time) bool { return !now.Before(f[what]) }
+
+// next is when the first of those that failed may be tried again, if any did.
+func (f *failures) next() (at time.Time, some bool) {
+	for _, t := range f {
+		if !t.IsZero() && (!some || t.Before(at)) {
+			at, some = t, true
 		}
 	}
+	return at, some
 }
 
-// await waits for a time, for enough to pack, or for ctx.
+// keepAlone is Keep without a bucket.
+func (s *Store) keepAlone(ctx context.Context, o Schedule, log *slog.Logger) error {
+	for ctx.Err() == nil {
+		next, due := s.remaining.due(o.Destroyed)
+		if wait := time.Until(next); !due || wait > 0 {
+			if !due {
+				wait = time.Hour
+			}
+			s.await(ctx, wait)
+			continue
+		}
+		if err := s.Expunge(ctx, time.Now()); err != nil && ctx.Err() == nil {
+			log.Warn("what was destroyed is still in files of the store", "err", err)
+			s.await(ctx, o.Again)
+		}
+	}
+	return ctx.Err()
+}
+
+// await waits for a time, for enough to pack, for something to be destroyed, or for ctx.
 func (s *Store) await(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
+	var full chan struct{}
+	if s.cold != nil {
+		full = s.cold.told.full
+	}
 	select {
 	case <-ctx.Done():
 	case <-timer.C:
-	case <-s.cold.told.full:
+	case <-full:
+	case <-s.remaining.wake:
 	}
 }
 
@@ -184,52 +191,9 @@ func (s *Store) list(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	if found.Lost > 0 || found.Foreign > 0 || found.Adopted > 0 {
-		log.Warn("the bucket isn't as it was left", "lost", found.Lost, "adopted", found.Adopted, "foreign", found.Foreign)
+	if found.Lost > 0 || found.Foreign > 0 || found.Adopted > 0 || found.Again > 0 {
+		log.Warn("the bucket isn't as it was left", "lost", found.Lost, "adopted", found.Adopted, "foreign", found.Foreign, "put again", found.Again)
 	}
-	t := &s.cold.told
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.Found, t.Listed = found, time.Now()
+	s.cold.told.listed(found)
 	return nil
-}
-
-// shrank counts what was packed: all that was fresh before.
-func (t *told) shrank(before int64) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.fresh -= before
-}
-
-func (t *told) freshNow() int64 {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.fresh
-}
-
-func (s *Store) scrubbed(n int64) {
-	t := &s.cold.told
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.Scrubbing += n; n == 0 && t.Scrubbing > 0 {
-		t.Scrubbed = time.Now()
-	}
-}
-
-// answered notes whether the cloud does.
-func (s *Store) answered(err error, log *slog.Logger) {
-	t := &s.cold.told
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	switch {
-	case err == nil && !t.Away.IsZero():
-		log.Info("the cloud answers again", "after", time.Since(t.Away).Round(time.Second).String())
-		t.Away, t.Why = time.Time{}, ""
-	case err != nil && !errors.Is(err, context.Canceled):
-		if t.Away.IsZero() {
-			t.Away = time.Now()
-			log.Warn("what is in the cloud can't be looked after", "err", err)
-		}
-		t.Why = err.Error()
-	}
 }

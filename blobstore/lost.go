@@ -2,6 +2,7 @@ package blobstore
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -19,9 +20,7 @@ func (s *Store) lose(ctx context.Context, ids []uint64) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	err := s.loseWhere(ctx, func(places []place) bool {
-		return slices.ContainsFunc(places, func(p place) bool { return slices.Contains(ids, p.pack) })
-	})
+	err := s.loseWhere(ctx, func(places []place) bool { return anyIn(places, ids) })
 	if err != nil {
 		return err
 	}
@@ -29,9 +28,17 @@ func (s *Store) lose(ctx context.Context, ids []uint64) error {
 	defer s.moving.Unlock()
 	x := s.cold.change()
 	for _, id := range ids {
+		if n := x.of(id); n != nil && s.cold.waits(n.name) {
+			x.set(condemnedKey(n.name), []byte{}) // so that its copy goes, which isn't whole
+		}
 		x.forget(id)
 	}
 	return x.write()
+}
+
+// anyIn tells whether one of the places is in one of the packs.
+func anyIn(places []place, ids []uint64) bool {
+	return slices.ContainsFunc(places, func(p place) bool { return slices.Contains(ids, p.pack) })
 }
 
 // loseWhere forgets all that lies at some places, and tells it.
@@ -80,28 +87,60 @@ func (s *Store) forget(names []pack.Name, gone func([]place) bool) error {
 	s.moving.Lock()
 	defer s.moving.Unlock()
 	x := s.cold.change()
+	var fresh []wire.Hash
 	for _, n := range names {
 		places, err := s.places(n)
 		if err != nil {
 			return err
 		}
-		if gone(places) {
-			x.bury(places, false)
-			x.delete(placeKey(n))
-			x.set(append([]byte(lostPrefix), placeKey(n)[len(placePrefix):]...), []byte{})
+		if !gone(places) {
+			continue
+		}
+		for i, p := range places { // of what lies in several packs, the pieces that are there are kept for the others
+			if one := []place{p}; len(places) == 1 || gone(one) {
+				x.bury(one, false)
+			} else {
+				x.set(pieceKey(n.Hash, uint16(i), uint16(len(places))), appendPlace(nil, p))
+			}
+		}
+		x.lieNowhere(n)
+		again, err := s.isFresh(n) // it was put since
+		if err != nil {
+			return err
+		}
+		if !again {
+			x.set(lostKey(places[0], n), []byte{})
+		} else if n.Kind == pack.Blob {
+			fresh = append(fresh, n.Hash)
 		}
 	}
-	return x.write()
+	if err := x.write(); err != nil {
+		return err
+	}
+	s.unpacked(fresh...)
+	return nil
 }
 
-// tellLost tells what was forgotten. Only then, so that nobody who looks takes it for there; and what a crash kept from being told is told by the next listing.
+// lostPlace is what a note begins with: where it lay. What lay together is told together, and lies together at other members too.
+const lostPlace = 8 + 8
+
+func lostKey(p place, n pack.Name) []byte {
+	k := binary.BigEndian.AppendUint64([]byte(lostPrefix), p.pack)
+	return append(binary.BigEndian.AppendUint64(k, p.At), placeKey(n)[len(placePrefix):]...)
+}
+
+// tellLost tells what was forgotten, in the order in which it lay. Only then, so that nobody who looks takes it for there; and what a crash kept from being told is
+// told by the next listing.
 func (s *Store) tellLost() error {
 	for {
 		var blobs []wire.Hash
 		var headers []Record
 		var told []kv.Change
 		err := s.db.Prefix(lostPrefix).Scan(nil, nil, func(k, _ []byte) error {
-			n, err := nameOf(k)
+			if len(k) < lostPlace {
+				return fmt.Errorf("what is noted as lost: %w", ErrCorrupt)
+			}
+			n, err := nameOf(k[lostPlace:])
 			if err != nil {
 				return err
 			}

@@ -35,7 +35,7 @@ func OpenFS(disk vfs.FS, dir string, db *kv.DB) (*Store, error) {
 	if s.lock, err = disk.Lock(disk.PathJoin(dir, "LOCK")); err != nil {
 		return nil, fmt.Errorf("blob store %s: another process has it open: %w", dir, err)
 	}
-	if err := s.prepare(); err != nil {
+	if err := errors.Join(s.prepare(), s.remembered()); err != nil {
 		return nil, errors.Join(fmt.Errorf("blob store %s: %w", dir, err), s.lock.Close())
 	}
 	return s, nil
@@ -58,7 +58,7 @@ func (s *Store) prepare() error {
 	format, err := s.readAll(name)
 	switch {
 	case err == nil && string(format) == formatText:
-		return errors.Join(s.clearTmp(), s.tidyParts())
+		return errors.Join(s.clearTmp(), s.tidyParts(), s.mkdir(s.uploads()), s.mkdir(s.copies()))
 	case err == nil:
 		return fmt.Errorf("format %q, this program reads %q: use a newer program", clip(format), formatText)
 	case !errors.Is(err, fs.ErrNotExist):
@@ -84,7 +84,7 @@ func (s *Store) prepare() error {
 	if err := s.fs.MkdirAll(s.fs.PathJoin(s.dir, "tmp"), 0o700); err != nil {
 		return err
 	}
-	if err := errors.Join(s.clearTmp(), s.tidyParts()); err != nil {
+	if err := errors.Join(s.clearTmp(), s.tidyParts(), s.mkdir(s.uploads()), s.mkdir(s.copies())); err != nil {
 		return err
 	}
 	if err := s.syncDir(s.fs.PathJoin(s.dir, "objects")); err != nil {

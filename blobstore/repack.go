@@ -21,6 +21,9 @@ func (s *Store) Repack(ctx context.Context, before time.Time) (gone int, err err
 	}
 	c.packing.Lock()
 	defer c.packing.Unlock()
+	if err := s.reconsider(ctx); err != nil {
+		return 0, err
+	}
 	due, small := []uint64{}, []uint64{}
 	for id, n := range c.all() {
 		switch {
@@ -41,6 +44,31 @@ func (s *Store) Repack(ctx context.Context, before time.Time) (gone int, err err
 		gone += len(batch)
 	}
 	return gone, nil
+}
+
+// reconsider takes in anew, as if nobody had noted them, packs that were damaged when they were read and are whole by now: a cloud that answered wrongly for a
+// while must not have the last copy of something taken away.
+func (s *Store) reconsider(ctx context.Context) error {
+	for id, n := range s.cold.all() {
+		if n.tainted != rotten {
+			continue
+		}
+		object, err := s.cold.bucket.Get(ctx, n.object(), 0, -1)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%w: %w", ErrAway, err)
+		}
+		if wire.Hash(sha256.Sum256(object)) != n.name {
+			continue
+		}
+		t, err := s.cold.key.Open(object)
+		if err == nil {
+			err = s.adopt(unnoted{name: n.name, size: int64(n.size), table: t, was: id}, []uint64{id}, &Swept{})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // carried is an item on its way to a new pack.
@@ -69,9 +97,15 @@ func (s *Store) repack(ctx context.Context, ids []uint64) error {
 	}
 	slices.SortFunc(groups, func(a, b []carried) int { return slices.Compare(placeKeyOrder(a[0].Name), placeKeyOrder(b[0].Name)) })
 	p := &packer{s: s, c: c, from: older}
+	waits, since := c.anyWaits(ids)
+	p.since = since
 	for _, g := range groups {
+		if err := p.room(ctx); err != nil {
+			return err
+		}
 		for _, m := range g {
-			if err := p.put(ctx, m.Name, m.content, m.from); err != nil {
+			p.waits = waits
+			if err := p.put(m.Name, m.content, m.from); err != nil {
 				return err
 			}
 		}
@@ -83,8 +117,8 @@ func (s *Store) repack(ctx context.Context, ids []uint64) error {
 	x := c.change()
 	for _, id := range ids {
 		n := c.noted(id)
-		if n.dead < n.items {
-			continue // of something that couldn't be read just now
+		if n == nil || n.dead < n.items {
+			continue // it was gone from the bucket; or of something that couldn't be read just now
 		}
 		x.forget(id)
 		x.set(condemnedKey(n.name), []byte{})
@@ -110,17 +144,12 @@ func (s *Store) alive(ctx context.Context, id uint64) ([]carried, error) {
 	if n.dead == n.items {
 		return nil, nil
 	}
-	object, err := s.cold.bucket.Get(ctx, n.object(), 0, -1)
+	object, err := s.whole(ctx, id)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, s.lose(ctx, []uint64{id})
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrAway, err)
-	}
-	if wire.Hash(sha256.Sum256(object)) != n.name {
-		if err := s.damaged(ctx, id, n, object); err != nil {
-			return nil, err
-		}
+		return nil, err
 	}
 	names, err := s.inPack(id, object)
 	if err != nil {

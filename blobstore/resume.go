@@ -25,7 +25,7 @@ type arriving struct {
 
 // Resume begins a large blob that comes from elsewhere and whose hash is known, or goes on where it was cut: Size tells how much is there.
 // To be ended with Expect or Abort; Abort keeps what has come, also over a restart, unless it could not be written. What was kept is
-// trusted only when the whole has its hash. One blob has one such writer at a time, a second is ErrBusy.
+// trusted only when the whole has its hash. One blob has one such writer at a time, a second is ErrBusy; of one that was destroyed none comes.
 func (s *Store) Resume(h wire.Hash) (*Writer, error) {
 	if s.closed.Load() {
 		return nil, ErrClosed
@@ -34,6 +34,11 @@ func (s *Store) Resume(h wire.Hash) (*Writer, error) {
 	defer s.arriving.mu.Unlock()
 	if s.arriving.hashes[h] != nil {
 		return nil, fmt.Errorf("blob %v: %w", h, ErrBusy)
+	}
+	s.moving.RLock()
+	defer s.moving.RUnlock()
+	if gone, err := s.destroyed(blobName(h)); gone || err != nil {
+		return nil, fmt.Errorf("blob %v: %w", h, errors.Join(err, ErrDestroyed))
 	}
 	w := s.Create()
 	w.name, w.resumes = s.partPath(h), &h

@@ -2,12 +2,14 @@ package blobstore
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"vitalog/pack"
 	"vitalog/wire"
@@ -15,11 +17,12 @@ import (
 
 // Swept is what a listing of the bucket found.
 type Swept struct {
-	Packs   int `json:"packs"`   // in the bucket, that are this store's
-	Lost    int `json:"lost"`    // that were noted, and are not there
-	Adopted int `json:"adopted"` // that were not noted, and have what is not known elsewhere
-	Deleted int `json:"deleted"` // that were not needed any more
-	Foreign int `json:"foreign"` // objects that the storage key doesn't open: somebody else's, or damaged. They are left alone
+	Packs   int `json:"packs"`    // in the bucket, that are this store's
+	Lost    int `json:"lost"`     // that were noted, and are not there
+	Adopted int `json:"adopted"`  // that were not noted, and have what is not known elsewhere
+	Deleted int `json:"deleted"`  // that were not needed any more
+	Again   int `json:"putAgain"` // that were missing, and were put again, since they wait
+	Foreign int `json:"foreign"`  // objects that the storage key doesn't open: somebody else's, or damaged. They are left alone
 }
 
 // Sweep compares the bucket with what is noted. What a missing pack had is told as lost, and forgotten here; a pack that nobody noted is taken in, as far as it has
@@ -34,88 +37,91 @@ func (s *Store) Sweep(ctx context.Context) (found Swept, err error) {
 	if err = s.tellLost(); err != nil {
 		return found, err
 	}
-	if found.Deleted, err = s.execute(ctx); err != nil {
+	doomed, err := s.doomed()
+	if err != nil {
 		return found, err
 	}
-	known := map[wire.Hash]uint64{}
+	noted := map[wire.Hash]uint64{}
 	for id, n := range c.all() {
-		known[n.name] = id
+		noted[n.name] = id
 	}
-	unknown := map[wire.Hash]int64{}
+	missing, unknown := maps.Clone(noted), map[wire.Hash]int64{}
+	waiting, _ := c.thatWait() // and are missing, also if they aren't noted just now
 	err = c.bucket.Each(ctx, "packs/", func(name string, size int64) error {
 		h, ok := nameOfObject(name)
-		id, here := known[h]
+		id, here := noted[h] // whatever came before: a listing may have a name twice
+		delete(waiting, h)
 		switch {
 		case !ok:
 			found.Foreign++
-		case here && size == int64(c.noted(id).size):
-			found.Packs++
-			delete(known, h)
-		case !here:
+		case !here && !slices.Contains(doomed, h):
 			unknown[h] = size
+		case !here:
+		case size == int64(c.noted(id).size):
+			delete(missing, h)
 		}
 		return nil
 	})
 	if err != nil {
 		return found, fmt.Errorf("%w: listing the bucket: %w", ErrAway, err)
 	}
+	for name, p := range waiting {
+		again, err := s.putAgain(ctx, name)
+		if err != nil {
+			return found, err
+		}
+		if again == nil {
+			continue
+		}
+		found.Again++
+		if _, here := noted[name]; here {
+			delete(missing, name)
+		} else {
+			unknown[name] = p.size
+		}
+	}
 	var gone []uint64
-	for name, id := range known { // the listing may be behind
-		object, err := c.bucket.Get(ctx, objectName(name), 0, -1)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
+	for _, id := range missing {
+		there, err := s.there(ctx, id)
+		if err != nil {
+			return found, err
+		}
+		if !there {
 			gone = append(gone, id)
-		case err != nil:
-			return found, fmt.Errorf("%w: %w", ErrAway, err)
-		default:
-			found.Packs++
-			if wire.Hash(sha256.Sum256(object)) != name {
-				if err := s.damaged(ctx, id, c.noted(id), object); err != nil {
-					return found, err
-				}
+		}
+	}
+	found.Packs = len(noted) - len(gone)
+	// Before what is gone is told as lost: of a bucket that was rolled back much is in older packs.
+	for some := range slices.Chunk(slices.Collect(maps.Keys(unknown)), tablesAtOnce) {
+		for _, p := range c.tables(ctx, some, unknown) {
+			if err := s.adopt(p, gone, &found); err != nil {
+				return found, err
 			}
 		}
 	}
-	for h, size := range unknown {
-		if err := s.adopt(ctx, h, size, &found); err != nil {
-			return found, err
-		}
-	}
 	found.Lost = len(gone)
-	return found, s.lose(ctx, gone)
-}
-
-// Reindex forgets where things lie in the bucket, and has every pack tell it anew. What was not told yet meanwhile is damaged here; it goes on with the next
-// Sweep where it was cut.
-func (s *Store) Reindex(ctx context.Context) (found Swept, err error) {
-	if s.cold == nil {
-		return found, errors.New("the store has no bucket")
-	}
-	if err = s.unlearn(); err == nil {
-		found, err = s.Sweep(ctx)
-	}
-	if err != nil {
+	if err := errors.Join(s.lose(ctx, gone), s.learned(ctx)); err != nil {
 		return found, err
 	}
-	return found, s.loseWhere(ctx, func(places []place) bool { return !s.cold.current(places) })
+	// At the end: a cloud that refuses to delete doesn't keep the rest from being found.
+	found.Deleted, err = s.execute(ctx)
+	return found, err
 }
 
-// unlearn forgets all packs in one step: places in them count no more.
-func (s *Store) unlearn() error {
-	s.cold.packing.Lock()
-	defer s.cold.packing.Unlock()
-	s.moving.Lock()
-	defer s.moving.Unlock()
-	x := s.cold.change()
-	for id := range s.cold.all() {
-		x.forget(id)
+// there tells whether a pack that isn't listed as it should be is in the bucket all the same: the listing may be behind. It costs a byte, unless the object has
+// another length.
+func (s *Store) there(ctx context.Context, id uint64) (bool, error) {
+	n := s.cold.noted(id)
+	end, err := s.cold.bucket.Get(ctx, n.object(), int64(n.size)-1, 2)
+	if err == nil && len(end) != 1 {
+		_, err = s.whole(ctx, id)
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w: %w", ErrAway, err)
 	}
-	return x.write()
-}
-
-// current tells whether places are in packs that are noted.
-func (c *cold) current(places []place) bool {
-	return places != nil && !slices.ContainsFunc(places, func(p place) bool { return c.noted(p.pack) == nil })
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 func nameOfObject(name string) (h wire.Hash, ok bool) {
@@ -124,15 +130,20 @@ func nameOfObject(name string) (h wire.Hash, ok bool) {
 	return h, ok
 }
 
-// execute deletes what is condemned.
-func (s *Store) execute(ctx context.Context) (deleted int, err error) {
-	var hashes []wire.Hash
+// doomed is what is condemned.
+func (s *Store) doomed() (hashes []wire.Hash, err error) {
 	err = s.db.Prefix(condemned).Scan(nil, nil, func(k, _ []byte) error {
 		if len(k) == len(wire.Hash{}) {
 			hashes = append(hashes, wire.Hash(k))
 		}
 		return nil
 	})
+	return hashes, err
+}
+
+// execute deletes what is condemned.
+func (s *Store) execute(ctx context.Context) (deleted int, err error) {
+	hashes, err := s.doomed()
 	for _, h := range hashes {
 		if err != nil {
 			break
@@ -141,15 +152,47 @@ func (s *Store) execute(ctx context.Context) (deleted int, err error) {
 			err = fmt.Errorf("%w: deleting a pack: %w", ErrAway, err)
 			break
 		}
+		if err = s.removeCopy(h); err != nil {
+			break
+		}
 		x := s.cold.change()
 		x.delete(condemnedKey(h))
-		err = x.write()
+		x.delete(waitingKey(h))
+		if err = x.write(); err == nil {
+			s.cold.copyGone(h)
+		}
 		deleted++
 	}
 	return deleted, err
 }
 
 func condemnedKey(h wire.Hash) []byte { return append([]byte(condemned), h[:]...) }
+
+// tablesAtOnce is how many tables are read side by side.
+const tablesAtOnce = 16
+
+// unnoted is a pack that nobody noted, and its table or why that can't be read.
+type unnoted struct {
+	name  wire.Hash
+	size  int64
+	table *pack.Table
+	err   error
+	was   uint64 // by which it was noted, and isn't to be any more; 0: by none
+}
+
+// tables reads those of packs, of which sizes tells the bytes.
+func (c *cold) tables(ctx context.Context, names []wire.Hash, sizes map[wire.Hash]int64) []unnoted {
+	out := make([]unnoted, len(names))
+	var all sync.WaitGroup
+	for i, h := range names {
+		all.Go(func() {
+			t, err := c.table(ctx, objectName(h), sizes[h])
+			out[i] = unnoted{name: h, size: sizes[h], table: t, err: err}
+		})
+	}
+	all.Wait()
+	return out
+}
 
 // table is that of an object.
 func (c *cold) table(ctx context.Context, name string, size int64) (*pack.Table, error) {
@@ -183,10 +226,9 @@ func (c *cold) table(ctx context.Context, name string, size int64) (*pack.Table,
 	return c.key.Table(head, end[at-from:len(end)-pack.Tail], at)
 }
 
-// adopt takes in a pack that nobody noted, or condemns it if nothing in it is of use.
-func (s *Store) adopt(ctx context.Context, name wire.Hash, size int64, found *Swept) error {
-	c := s.cold
-	t, err := c.table(ctx, objectName(name), size)
+// adopt takes in a pack that nobody noted, or condemns it if nothing in it is of use. lost are the packs that the bucket has no more.
+func (s *Store) adopt(p unnoted, lost []uint64, found *Swept) error {
+	c, t, err := s.cold, p.table, p.err
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -204,56 +246,54 @@ func (s *Store) adopt(ctx context.Context, name wire.Hash, size int64, found *Sw
 	s.moving.Lock()
 	defer s.moving.Unlock()
 	x := c.change()
-	n := &noted{name: name, salt: t.Salt, number: t.Number, size: uint32(size), items: uint32(len(t.Items)), cut: cut(t), opener: c.key.Opener(t.Salt)}
+	n := &noted{name: p.name, salt: t.Salt, number: t.Number, size: uint32(p.size), items: uint32(len(t.Items)), cut: cut(t), opener: c.key.Opener(t.Salt)}
 	x.packs[id] = n
+	if p.was > 0 {
+		x.forget(p.was)
+	}
+	destroyed := false
 	for i := range t.Items {
-		if err := s.adoptItem(x, id, t.Number, &t.Items[i]); err != nil {
+		gone, err := s.adoptItem(x, id, t.Number, &t.Items[i], lost)
+		if err != nil {
 			return err
 		}
+		destroyed = destroyed || gone
+	}
+	if destroyed {
+		x.batch = append(x.batch, remains()...)
+		defer s.remaining.order(time.Now())
 	}
 	if n = x.packs[id]; n.dead == n.items {
 		x.forget(id)
-		x.set(condemnedKey(name), []byte{})
-		found.Deleted++
+		x.set(condemnedKey(p.name), []byte{})
 	} else {
 		found.Adopted++
 		found.Packs++
 	}
-	if err := x.write(); err != nil {
-		return err
-	}
-	_, err = s.execute(ctx)
-	return err
+	return x.write()
 }
 
-// adoptItem notes an item's place, unless it is known elsewhere, in a newer pack, or was destroyed.
-func (s *Store) adoptItem(x *change, id, number uint64, item *pack.Item) error {
+// adoptItem notes an item's place, unless it is known elsewhere, in a newer pack, or was destroyed, which it tells.
+func (s *Store) adoptItem(x *change, id, number uint64, item *pack.Item, lost []uint64) (gone bool, err error) {
 	here := place{id, item.Place}
-	gone, err := s.destroyed(item.Name)
-	if err != nil {
-		return err
+	if gone, err = s.destroyed(item.Name); err != nil {
+		return false, err
 	}
 	if gone {
 		x.bury([]place{here}, true)
-		return nil
+		return true, nil
 	}
 	old, err := s.places(item.Name)
 	if err != nil {
-		return err
+		return false, err
 	}
-	if !s.cold.current(old) {
+	if old != nil && (!s.cold.current(old) || anyIn(old, lost)) {
+		x.lieNowhere(item.Name) // unless it lies somewhere by what follows
 		old = nil
 	}
-	fresh := false
-	if item.Kind == pack.Blob {
-		fresh, err = s.hot(item.Hash)
-	} else {
-		var b []byte
-		b, err = s.db.Get(hotKey(item.Name))
-		fresh = b != nil
-	}
+	fresh, err := s.isFresh(item.Name)
 	if err != nil {
-		return err
+		return false, err
 	}
 	newer := false
 	if item.Kind == pack.Header && len(old) == 1 {
@@ -262,20 +302,20 @@ func (s *Store) adoptItem(x *change, id, number uint64, item *pack.Item) error {
 	}
 	switch {
 	case fresh || old != nil && !newer:
-		x.bury([]place{here}, false)
+		x.outdate(item.Name, []place{here})
 	case !item.Whole():
-		b, err := s.db.Get(pieceKey(item.Hash, item.Piece, item.Of))
+		p, err := s.piece(item.Hash, item.Piece, item.Of)
 		if err != nil {
-			return err
+			return false, err
 		}
-		if places, err := decodePlaces(b); err == nil && s.cold.current(places) {
-			x.bury([]place{here}, false)
-			return nil
+		if p != nil && !anyIn([]place{*p}, lost) {
+			x.outdate(item.Name, []place{here})
+			return false, nil
 		}
-		return s.notePiece(x, item, here)
+		return false, s.notePiece(x, item, here)
 	default:
-		x.bury(old, false)
-		x.set(placeKey(item.Name), appendPlace(nil, here))
+		x.outdate(item.Name, old)
+		x.lie(item.Name, here)
 	}
-	return nil
+	return false, nil
 }

@@ -98,9 +98,13 @@ func (s *Store) warmSpan(span []wanted) {
 	}
 	last := span[len(span)-1]
 	begin := int64(pack.Head) + int64(span[0].At)
-	b, err := s.cold.get(n, begin, int64(last.At+last.Sealed()-span[0].At))
-	if err != nil {
-		return
+	size := int64(last.At + last.Sealed() - span[0].At)
+	b := s.cold.copy(n.name, begin, size)
+	if b == nil {
+		var err error
+		if b, err = s.cold.get(n, begin, size); err != nil {
+			return
+		}
 	}
 	for _, w := range span {
 		at := w.At - span[0].At
@@ -147,9 +151,11 @@ func (w *warm) put(n pack.Name, b []byte) {
 	w.size += len(b)
 }
 
-func (w *warm) drop(n pack.Name) {
+func (w *warm) drop(names ...pack.Name) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	delete(w.newer, n)
-	delete(w.older, n)
+	for _, n := range names {
+		delete(w.newer, n)
+		delete(w.older, n)
+	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"vitalog/key"
 	"vitalog/kv"
 	"vitalog/wire"
 )
@@ -28,12 +29,16 @@ type Writer struct {
 	err  error // the first
 
 	resumes *wire.Hash // the blob whose beginning f has; nil: nobody knows its hash yet
+	of      *Record    // the record that it is of, if this member's own clients wrote that
 }
 
 var errEnded = errors.New("the writer was committed or aborted before")
 
 // Create begins a blob.
 func (s *Store) Create() *Writer { return &Writer{s: s, sum: sha256.New()} }
+
+// Own says that the blob is of a record that this member's own clients write: it stays on the disk until others hold that.
+func (w *Writer) Own(log key.Log, id key.Record) { w.of = &Record{Log: log, ID: id} }
 
 // Write takes a piece. Commit tells its error again.
 func (w *Writer) Write(p []byte) (int, error) {
@@ -82,6 +87,9 @@ func (w *Writer) Commit() (wire.Hash, int64, error) {
 		if gone, err = w.s.destroyed(blobName(h)); gone {
 			err = ErrDestroyed
 		}
+	}
+	if err == nil && w.of != nil {
+		err = w.s.noteOwn(map[wire.Hash]Record{h: *w.of})
 	}
 	if err == nil && w.f == nil && w.size <= Small {
 		err = w.s.putSmall(h, w.buf)
@@ -144,7 +152,7 @@ func (w *Writer) commitFile(h wire.Hash) error {
 	}
 	// A crash before the link leaves a file in tmp, which the next Open removes. One after it leaves the object, though not surely in the
 	// directory: that is why the directory is synced also when the object was there.
-	w.s.grew(w.size)
+	w.s.grew(w.size, 1)
 	path := w.s.path(h)
 	err = w.s.fs.Link(w.name, path)
 	if errors.Is(err, fs.ErrExist) {

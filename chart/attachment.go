@@ -2,10 +2,8 @@ package chart
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
-	"hash"
 	"io"
 
 	"vitalog/envelope"
@@ -41,7 +39,7 @@ type Attaching struct {
 	by   key.Signer
 	rid  key.Record
 
-	sum  hash.Hash
+	sums Summing
 	rest io.Reader // what comes next: at first the version, after the bytes fill and manifest
 	done bool      // the bytes are over
 	err  error
@@ -50,8 +48,7 @@ type Attaching struct {
 // Attach makes an attachment of all that src gives, 1 to MaxAttachment bytes, under what c says: an author and one Binary. The manifest
 // follows the bytes and is signed by by for the record rid. It holds 32 bytes of memory for each MiB.
 func Attach(src io.Reader, c Content, by key.Signer, rid key.Record) *Attaching {
-	c.Author.Key = by.Public()
-	return &Attaching{made: &Attachment{Content: c}, src: src, by: by, rid: rid, sum: sha256.New(), rest: bytes.NewReader([]byte{manifestVersion})}
+	return &Attaching{made: &Attachment{Content: c}, src: src, by: by, rid: rid, rest: bytes.NewReader(AttachmentHead())}
 }
 
 // Read gives the plaintext; see io.Reader.
@@ -66,41 +63,21 @@ func (a *Attaching) Read(p []byte) (int, error) {
 		}
 		a.rest = nil
 	}
-	left := SumSize - int(a.made.Size%SumSize)
-	n, err := a.src.Read(p[:min(len(p), left)])
-	a.sum.Write(p[:n])
-	if a.made.Size += uint64(n); a.made.Size > MaxAttachment {
-		a.err = fmt.Errorf("attachment of more than %d bytes: %w", uint64(MaxAttachment), wire.ErrOversized)
-		return 0, a.err
-	}
-	if n == left || err == io.EOF && a.made.Size%SumSize != 0 {
-		a.made.Sums = append(a.made.Sums, wire.Hash(a.sum.Sum(nil)))
-		a.sum.Reset()
+	n, err := a.src.Read(p)
+	if _, over := a.sums.Write(p[:n]); over != nil {
+		a.err = over
+		return 0, over
 	}
 	if err == io.EOF {
-		err = a.finish()
+		a.made, a.rest, err = a.sums.Tail(a.made.Content, a.by, a.rid)
+		a.done = err == nil
 	}
 	a.err = err
 	return n, err
 }
 
-// finish signs the manifest and lays out what follows the bytes.
-func (a *Attaching) finish() error {
-	if err := a.made.check(); err != nil {
-		return err
-	}
-	m := a.made.message(a.rid)
-	a.made.Signature = a.by.Sign(m[:])
-	manifest := a.made.encode()
-	fill := a.made.padded(len(manifest)) - (attachedStart + a.made.Size + uint64(len(manifest)) + manifestTail)
-	tail := binary.BigEndian.AppendUint32(manifest, uint32(len(manifest)))
-	a.rest, a.done = io.MultiReader(io.LimitReader(zeros{}, int64(fill)), bytes.NewReader(tail)), true
-	return nil
-}
-
-type zeros struct{}
-
-func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+// AttachmentHead is what stands before the bytes.
+func AttachmentHead() []byte { return []byte{manifestVersion} }
 
 // Attachment is the manifest, once Read has said io.EOF.
 func (a *Attaching) Attachment() *Attachment { return a.made }

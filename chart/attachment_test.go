@@ -100,6 +100,41 @@ func TestAttachmentsOfAnySizeComeBack(t *testing.T) {
 	}
 }
 
+func TestSumsThatArePutDownAndTakenUpAreTheSame(t *testing.T) {
+	for _, size := range []int{1, chart.SumSize, 2*chart.SumSize + 5} {
+		want := attach(t, bytes.NewReader(scan(size)))
+		s := new(chart.Summing)
+		for rest := scan(size); len(rest) > 0; {
+			state, err := s.State()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s, err = chart.ResumeSumming(state); err != nil {
+				t.Fatal(err)
+			}
+			part := rest[:min(len(rest), 300_000)]
+			if _, err := s.Write(part); err != nil {
+				t.Fatal(err)
+			}
+			rest = rest[len(part):]
+		}
+		if s.Size() != int64(size) {
+			t.Errorf("got %d bytes, want %d", s.Size(), size)
+		}
+		_, tail, err := s.Tail(imaging(), hospital, rid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		end, err := io.ReadAll(tail)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := slices.Concat(chart.AttachmentHead(), scan(size), end, []byte{0x80}); !bytes.Equal(got, want) {
+			t.Errorf("%d bytes: another plaintext than in one pass", size)
+		}
+	}
+}
+
 func TestARangeHasOnlyBytesThatTheAuthorSigned(t *testing.T) {
 	const size = 3*chart.SumSize + 500
 	plain := attach(t, bytes.NewReader(scan(size)))

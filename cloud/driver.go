@@ -18,11 +18,17 @@ type Driver struct {
 	Parameters []string // of the URL, which has no others but prefix
 	Page       int      // objects that one request lists, at most
 
+	// Check, if there is one, looks at the parameters' values. Its error repeats none of them.
+	Check func(u *url.URL) error
+
 	// Open makes no request to the bucket. It is called anew after a refusal, to find new credentials.
 	Open func(ctx context.Context, u *url.URL, o Options) (*blob.Bucket, error)
 
 	// Kind tells what an error of the bucket means. It is Unknown for what is not the cloud's own, such as a broken connection.
 	Kind func(err error) Kind
+
+	// Vague says that NotFound can also mean that there is no such bucket: then a listing is asked too.
+	Vague bool
 
 	// Delete, if there is one, is used in place of the bucket's, which may need two requests. The name is the whole one, with its prefix.
 	Delete func(ctx context.Context, b *blob.Bucket, u *url.URL, name string) error
@@ -71,6 +77,12 @@ func driverOf(scheme string) (Driver, error) {
 	return d, nil
 }
 
+// CheckURL tells what is wrong with a bucket's URL, for who is about to write it down. Nothing is opened, and no credentials are looked for.
+func CheckURL(raw string) error {
+	_, _, _, err := parse(raw)
+	return err
+}
+
 // parse takes a bucket's URL apart. It never repeats what could be a credential.
 func parse(raw string) (u *url.URL, prefix string, d Driver, err error) {
 	if u, err = url.Parse(raw); err != nil {
@@ -111,6 +123,11 @@ func parse(raw string) (u *url.URL, prefix string, d Driver, err error) {
 	}
 	q.Del("prefix")
 	u.RawQuery = q.Encode()
+	if d.Check != nil {
+		if err := d.Check(u); err != nil {
+			return nil, "", d, fmt.Errorf("%s://%s: %w", u.Scheme, u.Host, err)
+		}
+	}
 	return u, prefix, d, nil
 }
 

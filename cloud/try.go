@@ -22,6 +22,9 @@ func (b *Bucket) do(ctx context.Context, requests *atomic.Uint64, what, name str
 	renewed := false
 	for n := 1; ; n++ {
 		s, err := b.try(ctx, requests, request)
+		if err != nil && b.driver.Vague && b.kind(err) == NotFound {
+			err = b.confirm(ctx, err)
+		}
 		if err == nil {
 			return nil
 		}
@@ -68,6 +71,21 @@ func (b *Bucket) try(ctx context.Context, requests *atomic.Uint64, request func(
 	return s, request(ctx, s.bucket)
 }
 
+// confirm is missing, which says that there is no such object, if the bucket is there, or else what is wrong with that.
+func (b *Bucket) confirm(ctx context.Context, missing error) error {
+	_, err := b.try(ctx, &b.usage.lists, func(ctx context.Context, bucket *blob.Bucket) error {
+		_, _, err := bucket.ListPage(ctx, blob.FirstPageToken, 1, nil)
+		return err
+	})
+	switch {
+	case err == nil:
+		return missing
+	case b.kind(err) == NotFound:
+		return fmt.Errorf("no such bucket: %w", ErrRefused)
+	}
+	return err
+}
+
 // renew opens the bucket anew, with the credentials that there are now, unless somebody else did since s was opened.
 func (b *Bucket) renew(ctx context.Context, s *session) error {
 	b.mu.Lock()
@@ -110,6 +128,9 @@ func pause(ctx context.Context, o Options, n int) bool {
 }
 
 func (b *Bucket) kind(err error) Kind {
+	if errors.Is(err, ErrRefused) {
+		return Refused
+	}
 	if k := b.driver.Kind(err); k != Unknown {
 		return k
 	}

@@ -8,11 +8,11 @@ import (
 	"crypto/x509"
 	"fmt"
 	"log/slog"
-	mathrand "math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -88,10 +88,10 @@ func newNetwork(t testing.TB, validators, observers int) *network {
 	return n
 }
 
-// freeAddress is below the ports that the system gives to outgoing connections, so that a node that restarts gets its own again.
+// freeAddress is below the ports that the system gives to outgoing connections, so that a node that restarts gets its own again, and no other's.
 func freeAddress(t testing.TB) string {
-	for range 100 {
-		a := fmt.Sprint("127.0.0.1:", 10_000+mathrand.IntN(20_000))
+	for range 1000 {
+		a := fmt.Sprint("127.0.0.1:", 10_000+lastAddress.Add(1)%4000)
 		if l, err := net.Listen("tcp", a); err == nil {
 			l.Close()
 			return a
@@ -100,6 +100,8 @@ func freeAddress(t testing.TB) string {
 	t.Fatal("no free port")
 	return ""
 }
+
+var lastAddress atomic.Int32
 
 // start starts the members with these numbers, or all, and waits until they are ready.
 func (n *network) start(which ...int) {

@@ -71,7 +71,7 @@ func TestReceiptsOfEveryKindOfEntryVerifyWithTheGenesisAlone(t *testing.T) {
 		}
 	}
 	for _, k := range []op.Kind{op.KindCreate, op.KindAppend, op.KindGrant, op.KindRevoke, op.KindAccess, op.KindRotate, op.KindRekeyOwner,
-		op.KindRekeyGrantee, op.KindBlock, op.KindDestroy, op.KindPost} {
+		op.KindRekeyGrantee, op.KindBlock, op.KindDestroy, op.KindPost, op.KindKeep} {
 		if !kinds[k] {
 			t.Errorf("no %v was among the entries", k)
 		}
@@ -95,6 +95,7 @@ func everyKind(n *network) *chart {
 	next, other, poster := signing("next owner"), signing("next grantee"), signing("poster")
 	n.submit(c.records(2), c.access(2, 4), n.sign(c.owner, c.log, op.NewBlock(consent.Range{From: 2, To: 3})),
 		n.sign(c.owner, c.log, op.NewDestroy(consent.Range{From: 2, To: 3})))
+	n.submit(n.sign(c.grantee, c.log, &op.Keep{Destroy: 6, Ranges: []consent.Range{{From: 2, To: 3}}, Until: uint64(time.Now().AddDate(10, 0, 0).UnixMilli())}))
 	n.submit(n.sign(c.grantee, c.log, op.NewRekeyGrantee(n.genesis.Network(), c.log, c.grantee.Public(), other)))
 	n.submit(n.sign(c.owner, c.log, &op.Revoke{Grant: 1}), n.sign(c.owner, c.log, &op.Rotate{Epoch: 2, EpochKey: seed("epoch 2")}))
 	n.submit(n.sign(poster, c.log, &op.Post{Message: seed("message"), Size: 100, Ticket: n.ticket(op.PostSubject(c.log, poster.Public()))}))

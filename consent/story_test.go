@@ -17,6 +17,8 @@ import (
 //
 //	grant 7 hospital read [0,9) from 10 until 20 uses 3 used 2 parent 1 revoked
 //	erased [4,5)
+//	kept hospital [4,5) until 20      ->  [4,5) until 20
+//	keeps hospital [4,5) at 19        ->  yes
 //	hospital read [0,3) at 12 grant 7  ->  allowed under 7
 //	within 7 1  ->  yes
 //
@@ -34,6 +36,7 @@ func TestStories(t *testing.T) {
 			}
 			var grants []consent.Grant
 			var erased []consent.Range
+			var kept []consent.Kept
 			for i, line := range strings.Split(string(b), "\n") {
 				line, _, _ = strings.Cut(line, "#")
 				do, want, _ := strings.Cut(line, "->")
@@ -44,11 +47,19 @@ func TestStories(t *testing.T) {
 				var got string
 				switch w.list[0] {
 				case "given":
-					grants, erased = nil, nil
+					grants, erased, kept = nil, nil, nil
 				case "grant":
 					grants = append(grants, w.grant())
 				case "erased":
 					erased = w.ranges()
+				case "kept":
+					kept = consent.Keep(kept, actor(w.list[1]), w.ranges(), w.num("until"), w.num("at"))
+					if got = told(kept); !consent.OrderedKept(kept) {
+						t.Errorf("%s:%d: not in its canonical form: %v", f, i+1, kept)
+					}
+				case "keeps":
+					q := consent.Request{Key: actor(w.list[1]), Grant: w.num("grant"), Right: consent.Read, Ranges: w.ranges(), Now: w.num("at")}
+					got = map[bool]string{true: "yes", false: "no"}[consent.Keeps(kept, q)]
 				case "within":
 					parent, child := consent.Find(grants, w.at(2)), consent.Find(grants, w.at(1))
 					got = map[bool]string{true: "yes", false: "no"}[consent.Within(parent.Terms, child.Terms)]
@@ -115,6 +126,14 @@ func (w words) ranges() (out []consent.Range) {
 }
 
 func actor(name string) key.Verifier { return sha256.Sum256([]byte(name)) }
+
+func told(kept []consent.Kept) string {
+	var out []string
+	for _, x := range kept {
+		out = append(out, fmt.Sprintf("[%d,%d) until %d", x.From, x.To, x.Until))
+	}
+	return strings.Join(out, ", ")
+}
 
 func right(name string) consent.Rights {
 	return map[string]consent.Rights{"write": consent.Write, "read": consent.Read, "post": consent.Post, "sub-grant": consent.SubGrant, "act-for": consent.ActFor}[name]

@@ -126,7 +126,7 @@ var transplants = []attack{
 	{"transplant author lock", "author lock: not wrapped", func(w *world) ([]byte, error) {
 		r := w.seal(secretText, false)
 		r.header.Author = w.seal(secretText, false).header.Author
-		return w.byAuthor(r)
+		return w.byAuthor(r, 0, 1, 2)
 	}},
 }
 
@@ -163,6 +163,19 @@ var releases = []attack{
 		}
 		_, err = r.header.ByReader(1, key.NewDecapsulating(random()), r.header.B(secret))
 		return nil, err
+	}},
+	{"an author without a release", "does not fit its commitment", func(w *world) ([]byte, error) {
+		r := w.seal(secretText, false)
+		_, err := r.header.ByAuthor(w.author, [32]byte{})
+		return nil, err
+	}},
+	{"an author with k-1 members", "does not fit its commitment", func(w *world) ([]byte, error) {
+		return w.byAuthor(w.seal(secretText, false), 0, 1)
+	}},
+	{"k members with another author's key", "author lock: not wrapped", func(w *world) ([]byte, error) {
+		r := w.seal(secretText, false)
+		w.author = newAuthor()
+		return w.byAuthor(r, 0, 1, 2)
 	}},
 	{"release for another generation", "does not fit its commitment", func(w *world) ([]byte, error) {
 		r := w.seal(secretText, false)
@@ -221,10 +234,10 @@ var locks = []attack{
 		w.lockOwner(r.header, random())
 		return w.byOwner(r)
 	}},
-	{"split view by the author lock", "author lock: the key does not fit its commitment", func(w *world) ([]byte, error) {
+	{"split view by the author lock", "author lock, network lock of generation 1: the key does not fit its commitment", func(w *world) ([]byte, error) {
 		r := w.seal(secretText, false)
 		r.header.Author, _ = w.author.Wrap(lockAAD(r.header, 4, 0), random())
-		return w.byAuthor(r)
+		return w.byAuthor(r, 0, 1, 2)
 	}},
 	{"split view by the reader lock", "does not fit its commitment", func(w *world) ([]byte, error) {
 		r := w.seal(secretText, false)

@@ -102,9 +102,9 @@ func (h *Header) readReaders(r *wire.Reader) {
 func (h *Header) lockable() error {
 	pair := h.Network.Gen != 0
 	switch {
-	case pair != (len(h.Readers) > 0):
-		return fmt.Errorf("reader locks without a network lock, or the reverse: %w", wire.ErrNonCanonical)
-	case !pair && h.Owner == nil && h.Author == nil:
+	case pair != (len(h.Readers) > 0 || h.Author != nil):
+		return fmt.Errorf("reader or author locks without a network lock, or the reverse: %w", wire.ErrNonCanonical)
+	case !pair && h.Owner == nil:
 		return fmt.Errorf("no lock: %w", wire.ErrNonCanonical)
 	}
 	return nil

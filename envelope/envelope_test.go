@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,7 +29,7 @@ func TestEveryLockOpensToTheSameContent(t *testing.T) {
 		}
 		for name, open := range map[string]func() ([]byte, error){
 			"owner":              func() ([]byte, error) { return w.byOwner(r) },
-			"author":             func() ([]byte, error) { return w.byAuthor(r) },
+			"author, 1, 2 and 3": func() ([]byte, error) { return w.byAuthor(r, 0, 1, 2) },
 			"members 1, 2 and 3": func() ([]byte, error) { return w.byGrant(r, 0, 1, 2) },
 			"members 4, 2 and 1": func() ([]byte, error) { return w.byGrant(r, 3, 1, 0) },
 		} {
@@ -76,7 +77,7 @@ func TestSizesAreToldOnlyByClass(t *testing.T) {
 }
 
 func (w *world) padded(n int) uint64 {
-	h, err := envelope.Seal(io.Discard, strings.NewReader(strings.Repeat("x", n)), w.context(false), envelope.Locks{Author: w.author})
+	h, err := envelope.Seal(io.Discard, strings.NewReader(strings.Repeat("x", n)), w.context(false), envelope.Locks{Owner: w.patient.Private.Exchange()})
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -96,11 +97,46 @@ func TestALogInCustodyHasNothingForItsOwner(t *testing.T) {
 	if _, err := w.byOwner(r); err == nil || !strings.Contains(err.Error(), "custody") {
 		t.Errorf("opened by the owner's key: error %v", err)
 	}
-	if _, err := w.byAuthor(r); err == nil {
+	if _, err := w.byAuthor(r, 0, 1, 2); err == nil {
 		t.Error("opened by the author, who kept no key")
 	}
 	if got, err := w.byGrant(r, 0, 1, 2); err != nil || string(got) != allergy {
 		t.Errorf("by grant and release: error %v", err)
+	}
+}
+
+func TestWhatItsAuthorKeepsOpensForNobodyElse(t *testing.T) {
+	w := newWorld(t)
+	r := w.seal(allergy, true)
+	kept, err := r.header.Kept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if kept, err = envelope.DecodeHeader(kept.Encode()); err != nil || r.check(kept) != nil {
+		t.Fatalf("as it is kept: error %v", err)
+	}
+	all := *r
+	r.header = kept
+	if got, err := w.byAuthor(r, 1, 2, 3); err != nil || string(got) != allergy {
+		t.Errorf("by its author and the members' release: error %v", err)
+	}
+	if _, err := w.byOwner(r); err == nil {
+		t.Error("opened by the owner")
+	}
+	if _, err := w.byGrant(r, 0, 1, 2); err == nil {
+		t.Error("opened by a grantee")
+	}
+	if _, err := w.byOwner(&all); err != nil {
+		t.Errorf("the record's own header was changed: %v", err)
+	}
+	to := w.locks()
+	to.Author = nil
+	h, err := envelope.Seal(io.Discard, strings.NewReader(allergy), w.context(true), to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Kept(); err == nil {
+		t.Error("kept without an author's lock")
 	}
 }
 
@@ -177,6 +213,8 @@ func TestLocksThatCannotBeMadeLeaveTheHeaderAsItWas(t *testing.T) {
 	r, other := w.seal(allergy, false), w.seal("other", false)
 	before := r.header.Encode()
 	own, _ := r.header.ByOwner(w.patient.Private)
+	released, _ := w.release(r.committed, r.header.Network.U, 0, 1, 2)
+	halves, _ := r.header.ByReader(1, w.patient.Reader(1), r.header.B(released))
 	foreign, _ := other.header.ByOwner(w.patient.Private)
 	reader := w.patient.Reader(2).Exchange()
 	for name, err := range map[string]error{
@@ -186,7 +224,8 @@ func TestLocksThatCannotBeMadeLeaveTheHeaderAsItWas(t *testing.T) {
 		"epoch 0":                             r.header.Rotate(1, w.patient.Reader(1), 0, reader),
 		"from an epoch that has no lock":      r.header.Rotate(7, w.patient.Reader(7), 8, reader),
 		"with the wrong reader key":           r.header.Rotate(1, w.patient.Reader(2), 2, reader),
-		"an author lock that is too long":     r.header.Relock(own, envelope.Locks{Owner: reader, Author: longAuthor{}}),
+		"an author lock from the owner's":     r.header.Relock(own, envelope.Locks{Owner: reader, Author: w.author}),
+		"an author lock that is too long":     r.header.Relock(halves, envelope.Locks{Owner: reader, Author: longAuthor{}}),
 		"no such epoch to drop":               r.header.Drop(9),
 	} {
 		if err == nil {
@@ -223,6 +262,9 @@ func TestSealRefusesAnEnvelopeThatNobodyCouldOpen(t *testing.T) {
 		"no lock":                    {},
 		"a reader without a network": {Owner: all.Owner, Reader: all.Reader, Epoch: 1},
 		"a network without a reader": {Owner: all.Owner, Network: all.Network, NetGen: 1},
+		"an author alone":            {Author: all.Author},
+		"an author, no key yet":      {Author: all.Author, NetGen: 1},
+		"an author and the owner":    {Owner: all.Owner, Author: all.Author},
 		"no network key yet":         {Reader: all.Reader, Epoch: 1, NetGen: 1},
 		"epoch 0":                    {Reader: all.Reader, Network: all.Network, NetGen: 1},
 	} {
@@ -356,6 +398,7 @@ func TestHeadersAreDecodedStrictly(t *testing.T) {
 		"epoch 0":                change(readers+1, 0, 0, 0, 0),
 		"epochs out of order":    change(readers+1, 0, 0, 0, 2),
 		"no network lock":        append(change(network, 0, 0, 0, 0)[:network+4], good[len(good)-64:]...),
+		"author, no network":     slices.Concat(good[:readers], make([]byte, 1+4), good[len(good)-64:]),
 		"trailing byte":          append(bytes.Clone(good), 0),
 		"too long":               append(bytes.Clone(good), make([]byte, envelope.MaxHeader)...),
 	} {
@@ -373,7 +416,7 @@ func TestHeadersAreDecodedStrictly(t *testing.T) {
 func FuzzDecodeHeader(f *testing.F) {
 	w := newWorld(f)
 	f.Add(w.seal(allergy, true).header.Encode())
-	h, _ := envelope.Seal(io.Discard, strings.NewReader("x"), w.context(false), envelope.Locks{Author: w.author})
+	h, _ := envelope.Seal(io.Discard, strings.NewReader("x"), w.context(false), envelope.Locks{Owner: w.patient.Private.Exchange()})
 	f.Add(h.Encode())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		h, err := envelope.DecodeHeader(b)

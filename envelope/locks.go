@@ -17,13 +17,13 @@ type Locks struct {
 	Epoch   uint32
 	Network threshold.Point2
 	NetGen  uint32
-	Author  Author // nil: the author keeps no key
+	Author  Author // nil: the author keeps no copy once the record is destroyed
 }
 
-// Author is the author's own key, which never leaves its keeper. Unwrap refuses what Wrap made in another context. What Wrap makes has
-// at most MaxAuthor bytes.
+// Author is the author's own key, which never leaves its keeper. It gives half of the secret, as a grant does: the network's half comes for an
+// access that the ledger has, here as there. Unwrap refuses what Wrap made in another context. What Wrap makes has at most MaxAuthor bytes.
 type Author interface {
-	Wrap(context []byte, secret [32]byte) ([]byte, error)
+	Wrap(context []byte, half [32]byte) ([]byte, error)
 	Unwrap(context, sealed []byte) ([32]byte, error)
 }
 
@@ -59,16 +59,20 @@ func (h *Header) ByOwner(o key.Opener) (*Secret, error) {
 // ByKept takes a secret that the owner kept: see Secret.Keep.
 func (h *Header) ByKept(r [32]byte) (*Secret, error) { return h.whole(r, "kept") }
 
-// ByAuthor opens the author's lock.
-func (h *Header) ByAuthor(a Author) (*Secret, error) {
+// ByAuthor opens the author's lock and joins what is in it with b, which the members released.
+func (h *Header) ByAuthor(by Author, b [32]byte) (*Secret, error) {
 	if h.Author == nil {
 		return nil, errors.New("no author lock")
 	}
-	r, err := a.Unwrap(h.aad(lockAuthor, 0), h.Author)
+	a, err := by.Unwrap(h.aad(lockAuthor, 0), h.Author)
 	if err != nil {
 		return nil, fmt.Errorf("author lock: %w", err)
 	}
-	return h.whole(r, "author")
+	s := join(h.hash(), a, b)
+	if err := h.fits(s); err != nil {
+		return nil, fmt.Errorf("author lock, network lock of generation %d: %w", h.Network.Gen, err)
+	}
+	return s, nil
 }
 
 // ByReader opens the reader lock of epoch and joins what is in it with b, which the members released.
@@ -84,7 +88,19 @@ func (h *Header) ByReader(epoch uint32, o key.Opener, b [32]byte) (*Secret, erro
 	return s, nil
 }
 
-// B takes the mask off b with the secret that was decapsulated for ReleaseID. A wrong secret gives a wrong b, which ByReader refuses.
+// Kept is the header as the author of a destroyed record keeps it: the locks for anybody else are gone. It is an error if there is no
+// author's lock.
+func (h *Header) Kept() (*Header, error) {
+	if h.Author == nil {
+		return nil, errors.New("no author lock")
+	}
+	kept := *h
+	kept.Owner, kept.Readers = nil, nil
+	return &kept, nil
+}
+
+// B takes the mask off b with the secret that was decapsulated for ReleaseID. A wrong secret gives a wrong b, which ByReader and
+// ByAuthor refuse.
 func (h *Header) B(secret [32]byte) [32]byte { return xor(h.Network.B, secret) }
 
 func (h *Header) reader(epoch uint32) (int, bool) {

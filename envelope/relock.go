@@ -10,7 +10,7 @@ import (
 )
 
 // Relock puts new locks in the place of those named in to: of an owner that claims its log, of a new epoch, of a new network key.
-// Reader and network locks can be made only with a secret that came by ByReader.
+// Reader, network and author locks can be made only with a secret that came by ByReader or ByAuthor.
 func (h *Header) Relock(s *Secret, to Locks) error {
 	if err := h.fits(s); err != nil {
 		return err
@@ -51,17 +51,17 @@ func (h *Header) lock(s *Secret, to Locks) (err error) {
 			return fmt.Errorf("owner lock: %w", err)
 		}
 	}
+	if (to.Reader != nil || to.NetGen != 0 || to.Author != nil) && !s.halves {
+		return errors.New("a reader, network or author lock needs a secret that came by the network's lock")
+	}
 	if to.Author != nil {
-		h.Author, err = to.Author.Wrap(h.aad(lockAuthor, 0), s.r)
+		h.Author, err = to.Author.Wrap(h.aad(lockAuthor, 0), s.a)
 		if err == nil && (len(h.Author) == 0 || len(h.Author) > MaxAuthor) {
 			err = fmt.Errorf("%d bytes, want 1 to %d", len(h.Author), MaxAuthor)
 		}
 		if err != nil {
 			return fmt.Errorf("author lock: %w", err)
 		}
-	}
-	if (to.Reader != nil || to.NetGen != 0) && !s.halves {
-		return errors.New("a reader or network lock needs a secret that came by the reader's and the network's locks")
 	}
 	if to.Reader != nil {
 		if err := h.setReader(s.a, to.Epoch, to.Reader); err != nil {

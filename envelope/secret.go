@@ -17,7 +17,7 @@ import (
 // ErrCommitment says that what the locks yield is not the secret that the ledger committed to: a bad lock, or a bad partial key.
 var ErrCommitment = errors.New("the key does not fit its commitment")
 
-// Secret opens one envelope. It is R of the spec and, if it came by the reader's and the network's locks, the halves a and b.
+// Secret opens one envelope. It is R of the spec and, if it came by the network's lock and a reader's or the author's, the halves a and b.
 type Secret struct {
 	_      [0]func() // not comparable
 	r      [32]byte

@@ -97,7 +97,7 @@ func TestVectorsOpenByEachLock(t *testing.T) {
 		}
 		byOwner, err1 := h.ByOwner(owner)
 		byReader, err2 := h.ByReader(v.Epoch, reader, b)
-		byAuthor, err3 := h.ByAuthor(authorFrom([32]byte(v.Keys.AuthorKey)))
+		byAuthor, err3 := h.ByAuthor(authorFrom([32]byte(v.Keys.AuthorKey)), b)
 		for i, err := range []error{err1, err2, err3} {
 			if err != nil {
 				t.Fatalf("lock %d: %v", i, err)

@@ -128,8 +128,13 @@ func (w *world) byOwner(r *record) ([]byte, error) {
 	return read(r.header, s, r.blob)
 }
 
-func (w *world) byAuthor(r *record) ([]byte, error) {
-	s, err := r.header.ByAuthor(w.author)
+// byAuthor opens r as its author does, with the members' release.
+func (w *world) byAuthor(r *record, members ...int) ([]byte, error) {
+	secret, err := w.release(r.committed, r.header.Network.U, members...)
+	if err != nil {
+		return nil, err
+	}
+	s, err := r.header.ByAuthor(w.author, r.header.B(secret))
 	if err != nil {
 		return nil, err
 	}

@@ -71,6 +71,19 @@ func (x *across) wait(ctx context.Context, height uint64, looked bool) error {
 	}
 }
 
+// purge takes out of the index's files what blocks up to a height ended, if it has followed them.
+func (x *across) purge(ctx context.Context, height uint64) (done bool, err error) {
+	if x.Index == nil {
+		return true, nil
+	}
+	if x.mode != panel.None {
+		if followed, err := x.Followed(); followed < height || err != nil {
+			return false, err
+		}
+	}
+	return true, x.Purge(ctx)
+}
+
 // keepIndexing takes out of the index what is no longer allowed, when its block is there or its time is over, and notes what is lacking. It
 // opens nothing.
 //

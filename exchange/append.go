@@ -24,9 +24,7 @@ func publish(ctx context.Context, home Home, net *op.NetworkKey, parts []*part, 
 	var fresh []Sealed
 	for _, p := range parts {
 		for _, r := range p.records {
-			if !r.kept {
-				fresh = append(fresh, r.Sealed)
-			}
+			fresh = append(fresh, r.Sealed) // also what an earlier attempt left here: it may be in the bucket alone by now
 		}
 	}
 	if len(fresh) > 0 {

@@ -32,26 +32,11 @@ type Attached struct {
 //
 // Crash points: those of Publish. What a crash leaves of the bytes is removed at the next start.
 func (m *Member) PublishAttachment(ctx context.Context, who Asker, chartID string, a Attached, r io.Reader) (*Published, error) {
-	if _, err := m.Publish(ctx, who, chartID, nil); err != nil { // completes an enrolment
-		return nil, err
-	}
-	c, err := m.index.chart(chartID)
-	if err != nil {
-		return nil, err
-	}
-	st := c.Sections[a.Section]
-	if st == nil {
-		return nil, fmt.Errorf("section %v: %w", a.Section, ErrNotShared)
-	}
-	purpose := m.writePurpose(st, who.Purpose)
-	if purpose == "" { // told before gigabytes are sent
-		return nil, fmt.Errorf("section %v: %w", a.Section, ErrNotShared)
-	}
 	item, err := a.item(chartID)
 	if err != nil {
 		return nil, err
 	}
-	p, err := m.part(a.Section, st, purpose, chart.Author{Member: m.Name(), Practitioner: who.Practitioner, Name: who.Name, Role: who.Role})
+	p, _, err := m.attaching(ctx, who, chartID, a.Section)
 	if err != nil {
 		return nil, err
 	}
@@ -63,11 +48,37 @@ func (m *Member) PublishAttachment(ctx context.Context, who Asker, chartID strin
 	if err != nil {
 		return nil, err
 	}
+	return at, m.attached(chartID, a, item, at)
+}
+
+// attaching is what goes into a section of a chart that the asker may write to, told before gigabytes are sent, and the purpose with whose key.
+func (m *Member) attaching(ctx context.Context, who Asker, chartID string, s section.Section) (*part, string, error) {
+	if _, err := m.Publish(ctx, who, chartID, nil); err != nil { // completes an enrolment
+		return nil, "", err
+	}
+	c, err := m.index.chart(chartID)
+	if err != nil {
+		return nil, "", err
+	}
+	st := c.Sections[s]
+	if st == nil {
+		return nil, "", fmt.Errorf("section %v: %w", s, ErrNotShared)
+	}
+	purpose := m.writePurpose(st, who.Purpose)
+	if purpose == "" {
+		return nil, "", fmt.Errorf("section %v: %w", s, ErrNotShared)
+	}
+	p, err := m.part(s, st, purpose, chart.Author{Member: m.Name(), Practitioner: who.Practitioner, Name: who.Name, Role: who.Role})
+	return p, purpose, err
+}
+
+// attached notes where a Binary stands.
+func (m *Member) attached(chartID string, a Attached, item chart.Item, at *Published) error {
 	place := Location{Chart: chartID, Section: a.Section, Log: at.Log, Entry: at.Entry, At: uint64(at.At.UnixMilli())}
 	if manifest, err := fhir.Parse(item.Raw); err == nil {
 		m.indexWritten(chartID, []Draft{{Resource: manifest, ID: a.ID, Section: a.Section}}, []Published{*at})
 	}
-	return at, m.index.remember([]located{{resource: "Binary/" + a.ID, at: place}})
+	return m.index.remember([]located{{resource: "Binary/" + a.ID, at: place}})
 }
 
 // item is the Binary that stands in the manifest.
@@ -98,6 +109,7 @@ func (m *Member) sealAttachment(ctx context.Context, p *part, item chart.Item, r
 	ec := envelope.NewContext(m.network, p.log, p.signer.Public(), nowMillis(), false)
 	content := chart.Content{Author: p.author, Created: ec.Created, Items: []chart.Item{item}}
 	w := m.store.Create()
+	w.Own(p.log, ec.Record())
 	defer w.Abort()
 	h, secret, err := envelope.SealUnlocked(w, chart.Attach(untilDone(ctx, r), content, p.sign, ec.Record()), ec)
 	if err != nil {
@@ -153,10 +165,10 @@ func (m *Member) tryAppend(ctx context.Context, p *part, s *sealed) (*Published,
 		return nil, err
 	}
 	h := *s.header // without the locks of an epoch that has passed
-	if err := h.Relock(s.secret, envelope.Locks{Owner: p.owner, Reader: reader, Epoch: epoch, Network: net.Public(), NetGen: net.Gen}); err != nil {
+	if err := h.Relock(s.secret, envelope.Locks{Owner: p.owner, Reader: reader, Epoch: epoch, Network: net.Public(), NetGen: net.Gen, Author: p.keeper}); err != nil {
 		return nil, err
 	}
-	err = m.store.PutRecords([]blobstore.Record{{Log: p.log, ID: h.Record(), Header: h.Encode()}})
+	err = m.store.PutRecords([]blobstore.Record{{Log: p.log, ID: h.Record(), Header: h.Encode(), Own: true}})
 	if err != nil {
 		return nil, fmt.Errorf("storing the header of %v: %w", h.Record(), err)
 	}

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"vitalog/blobstore"
+	"vitalog/key"
 	"vitalog/peer"
 	"vitalog/wire"
 )
@@ -172,14 +173,20 @@ func (m *Member) takeBlobs(r *round, asked []wire.Hash, reply []byte, member int
 
 // serveBlobs answers for a list of hashes. Ciphertext is no secret: whoever is a member may have it. What is damaged here is not given, and
 // healed.
-func (m *Member) serveBlobs(_ context.Context, _ int, body []byte) ([]byte, error) {
+func (m *Member) serveBlobs(ctx context.Context, _ int, body []byte) ([]byte, error) {
 	hashes, err := decodeHashes(body)
 	if err != nil {
 		return nil, &peer.Error{Kind: peer.Invalid, Text: err.Error()}
 	}
+	m.store.Warm(ctx, key.Log{}, nil, hashes) // one after the other would take longer than the other waits
 	var w wire.Writer
 	for _, h := range hashes {
 		size, err := m.store.Size(h)
+		elsewhere := func() { // here, but not in this reply
+			w.U8(blobInParts)
+			w.U64(uint64(size))
+			w.U16(uint16(m.number))
+		}
 		switch {
 		case errors.Is(err, blobstore.ErrCorrupt):
 			m.stumbled(h)
@@ -187,20 +194,21 @@ func (m *Member) serveBlobs(_ context.Context, _ int, body []byte) ([]byte, erro
 		case err != nil:
 			w.U8(blobAbsent)
 		case len(w.Done())+int(min(size, maxReply)) >= maxReply:
-			w.U8(blobInParts)
-			w.U64(uint64(size))
-			w.U16(uint16(m.number))
+			elsewhere()
 		default:
 			b, err := m.store.Get(h, maxReply)
 			if errors.Is(err, blobstore.ErrCorrupt) {
 				m.stumbled(h)
 			}
-			if err != nil {
+			switch {
+			case errors.Is(err, blobstore.ErrAway): // absent would tell that it is nowhere
+				elsewhere()
+			case err != nil:
 				w.U8(blobAbsent)
-				continue
+			default:
+				w.U8(blobHere)
+				w.Bytes(b)
 			}
-			w.U8(blobHere)
-			w.Bytes(b)
 		}
 	}
 	return w.Done(), nil

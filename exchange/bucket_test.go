@@ -1,7 +1,6 @@
 package exchange_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,8 +14,6 @@ import (
 	"vitalog/exchange"
 	"vitalog/internal/testnet"
 	"vitalog/node"
-	"vitalog/pack"
-	"vitalog/section"
 )
 
 // bucketOf is the directory of a member's bucket.
@@ -45,7 +42,7 @@ func TestAMemberWhoseBucketIsLostOrAlteredGetsItsCiphertextBackFromTheOthers(t *
 	ctx, cancel := context.WithTimeout(context.Background(), testTime)
 	defer cancel()
 	dir := t.TempDir()
-	w := &world{Net: testnet.StartInBuckets(t, 4, func(i int) string { return "file://" + bucketOf(dir, i) })}
+	w := &world{Net: testnet.StartInBuckets(t, 4, func(i int) string { return "file://" + bucketOf(dir, i) }, node.Options{})}
 	var drafts []exchange.Draft
 	for i := range 120 {
 		if i%10 == 0 {
@@ -137,140 +134,5 @@ func TestAMemberWhoseBucketIsLostOrAlteredGetsItsCiphertextBackFromTheOthers(t *
 		}
 		whole(harm.name + ", packed anew")
 	}
-}
-
-// Every file below a member's directory and its bucket, and what its own packs hold.
-func (w *world) everything(t testing.TB, member int, bucket string, each func(content []byte)) {
-	t.Helper()
-	storage := w.Nodes[member].Ring.Storage()
-	for _, root := range []string{w.MemberDir(member), bucket} {
-		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-			if err != nil || !d.Type().IsRegular() {
-				return err
-			}
-			b, err := os.ReadFile(path)
-			if errors.Is(err, fs.ErrNotExist) {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			each(b)
-			table, err := storage.Open(b)
-			if err != nil {
-				return nil // no pack
-			}
-			for _, x := range table.Items {
-				at := uint64(pack.Head) + x.At
-				content, err := storage.Opener(table.Salt).Item(b[at:at+x.Sealed()], x.Place)
-				if err != nil {
-					return err
-				}
-				each(content)
-			}
-			return nil
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-func TestADestroyedRecordIsInNoFileAndNoObjectOfAnyMemberAndStaysRefused(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), testTime)
-	defer cancel()
-	dir := t.TempDir()
-	w := &world{Net: testnet.StartInBuckets(t, 4, func(i int) string {
-		if i == 3 {
-			return "" // it keeps everything on its disk
-		}
-		return "file://" + bucketOf(dir, i)
-	})}
-	drafts := []exchange.Draft{w.pulse(t), w.image(t, 40<<10), w.pulse(t), w.pulse(t)}
-	at := w.chart(t, ctx, drafts...)
-	if err := w.grant(ctx, 0, "read", "TREAT", nil); err != nil {
-		t.Fatal(err)
-	}
-	w.settle(t, ctx)
-	for i, n := range w.Nodes {
-		eventually(t, ctx, "everything is everywhere", func() (bool, error) { n, err := n.Member.Missing(); return n == 0, err })
-		if i == 3 {
-			continue
-		}
-		if _, err := n.Store.Flush(ctx); err != nil {
-			t.Fatal(err)
-		}
-	}
-	// What is destroyed: one record in the key-value store, and one that is large. Of each the ciphertext and the header.
-	gone := at[:2]
-	var secrets [][]byte
-	for _, p := range gone {
-		rec := w.record(t, p)
-		b, err := w.Nodes[3].Store.Get(rec.Blob, 1<<20)
-		if err != nil {
-			t.Fatal(err)
-		}
-		header, err := w.Nodes[3].Store.Header(p.Log, rec.ID)
-		if err != nil {
-			t.Fatal(err)
-		}
-		secrets = append(secrets, b[len(b)/2:len(b)/2+24], header[len(header)/2:len(header)/2+24])
-	}
-	find := func(member int) (found []int) {
-		w.everything(t, member, map[bool]string{true: w.MemberDir(3), false: bucketOf(dir, member)}[member == 3], func(content []byte) {
-			for i, s := range secrets {
-				if bytes.Contains(content, s) && !slices.Contains(found, i) {
-					found = append(found, i)
-				}
-			}
-		})
-		return found
-	}
-	for i := range 3 {
-		if found := find(i); len(found) != len(secrets) {
-			t.Fatalf("the search finds only %v of what member %d has", found, i)
-		}
-	}
-	if _, err := w.patient.Destroy(ctx, section.Vitals, gone[0].Entry, gone[1].Entry); err != nil {
-		t.Fatal(err)
-	}
-	w.settle(t, ctx)
-	for _, n := range w.Nodes {
-		if err := n.Store.Expunge(ctx, time.Now().Add(time.Second)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for i := range w.Nodes {
-		if found := find(i); len(found) > 0 {
-			t.Errorf("member %d still has %v", i, found)
-		}
-	}
-	refused := func(when string) {
-		t.Helper()
-		opened, err := w.Nodes[0].Member.Open(ctx, asker("TREAT"), w.patient.ChartID(), vitals)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i, d := range drafts {
-			r := opened.Chart.Get(d.Resource.Type(), d.ID)
-			if (r == nil) != (i < len(gone)) {
-				t.Errorf("%s: record %d shows: %v", when, i, r != nil)
-			}
-		}
-		for i, n := range w.Nodes {
-			eventually(t, ctx, fmt.Sprintf("%s, member %d looks for nothing", when, i), func() (bool, error) { n, err := n.Member.Missing(); return n == 0, err })
-		}
-	}
-	refused("destroyed")
-	w.Stop(t, 1)
-	w.Restart(t, 1, node.Options{})
-	w.WaitReady(t)
-	refused("after a start")
-	for _, p := range gone {
-		for i, n := range w.Nodes {
-			if has, err := n.Store.Has(w.record(t, p).Blob); err != nil || has {
-				t.Errorf("member %d has it again: %v", i, err)
-			}
-		}
-	}
+	w.losesUnnamed(t, ctx, dir)
 }

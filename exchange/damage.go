@@ -15,8 +15,12 @@ const (
 	Altered = "altered"
 )
 
+// authorCopyLost is damage of an author copy, which can't be healed: nobody else has it.
+const authorCopyLost = "author copy"
+
 // What can be damaged, by its number on the disk (spec/disk.md).
-var whatNames = []string{1: "ciphertext", 2: "header", 3: "detail", 4: "message", 5: "reader key", 6: "sealed item", 7: "entry", 8: "head", 9: "note", 10: "state"}
+var whatNames = []string{1: "ciphertext", 2: "header", 3: "detail", 4: "message", 5: "reader key", 6: "sealed item", 7: "entry", 8: "head", 9: "note", 10: "state",
+	11: authorCopyLost}
 
 var stateNames = []string{1: Missing, 2: Altered}
 
@@ -28,11 +32,14 @@ type Damage struct {
 	Writer key.Verifier `json:"writer"` // the key that signed the entry
 	Record *key.Record  `json:"record,omitempty"`
 	Blob   *wire.Hash   `json:"blob,omitempty"` // what its bytes should hash to
-	What   string       `json:"what"`           // ciphertext, header, detail, message, reader key, sealed item, entry, head, note, state
+	What   string       `json:"what"`           // ciphertext, header, detail, message, reader key, sealed item, entry, head, note, state, author copy
 	State  string       `json:"state"`          // missing, altered
 	Healed bool         `json:"healed"`
 	From   *int         `json:"from,omitempty"` // the member whose copy healed it
 }
+
+// Alone tells that no other member can have what is damaged.
+func (d Damage) Alone() bool { return d.What == authorCopyLost }
 
 // String names the damage with its record, block and writer.
 func (d Damage) String() string {
@@ -43,8 +50,11 @@ func (d Damage) String() string {
 	if d.Log != (key.Log{}) {
 		what += fmt.Sprintf(" (%v entry %d, block %d, written by %v)", d.Log, d.Entry, d.Block, d.Writer)
 	}
-	if d.Healed {
+	switch {
+	case d.Healed:
 		what += "; healed from another member"
+	case d.Alone():
+		what += "; nobody else has it"
 	}
 	return d.State + ": " + what
 }

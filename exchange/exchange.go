@@ -1,7 +1,7 @@
 // Package exchange has the flows of the network: Enrol, Publish, Request, Grant, Open, Revoke, Claim, for members and for patients.
 //
 // It promises the order of effects. What is acknowledged was durable first, then on the ledger; what is read was first on the ledger,
-// then released by the network, then opened. Open and OpenBinary are the only functions of a member that open an envelope, and their first
+// then released by the network, then opened. Open, OpenBinary and OpenCopy are the only functions of a member that open an envelope, and their first
 // effect is to submit the access; that of OwnerLocks, which opens no content, is the same. It refuses to tell "not there" from "not shared".
 //
 //	Publish  ciphertext durable → operation committed → acknowledged; AwaitAvailable: → held by others, as they say on the ledger
@@ -26,6 +26,9 @@ import (
 
 // Treat is the default purpose of use (HL7 v3-ActReason).
 const Treat = "TREAT"
+
+// Legal is the purpose of who opens an author copy because a law or a court asks: there is no grant, and no key, for it.
+const Legal = "HLEGAL"
 
 // Purposes of use that a grantee key can be made for: HL7 v3-ActReason codes.
 var Purposes = []string{"TREAT", "ETREAT", "HPAYMT", "HOPERAT", "HRESCH", "PUBHLTH", "FAMRQT", "PATRQT"}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"vitalog/peer"
 	"vitalog/wire"
 )
 
@@ -53,6 +54,11 @@ func (m *Member) inTurn(ctx context.Context, skip map[int]bool, ask func(ctx con
 				ctx, cancel := context.WithTimeout(ctx, askTime)
 				defer cancel()
 				done, err := ask(ctx, other)
+				if peer.KindOf(err) == peer.Unavailable {
+					m.mu.Lock()
+					m.silent[other] = true
+					m.mu.Unlock()
+				}
 				if err != nil {
 					err = fmt.Errorf("member %d: %w", other, err)
 				}

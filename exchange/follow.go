@@ -24,7 +24,7 @@ const mailTime = 2 * time.Second
 
 // Run follows the ledger until ctx ends: it opens what is left in this member's mailbox, and a validator fetches every ciphertext,
 // header, detail and message that the entries name. Fetching never holds up following: a message that nobody has must not hide a grant.
-// A validator says on the ledger what it holds. Meanwhile it puts further uses of open charts on the ledger, and drops what was ended of them; when it returns no chart is open.
+// A validator says on the ledger what it holds, and every member what it has deleted. Meanwhile it puts further uses of open charts on the ledger, and drops what was ended of them; when it returns no chart is open.
 //
 // Crash points: what is missing is written down with the height in one step, so that nothing is forgotten; fetching twice does no harm.
 func (m *Member) Run(ctx context.Context) error {
@@ -43,6 +43,9 @@ func (m *Member) Run(ctx context.Context) error {
 	g.Go(func() error { return m.keepClosing(ctx) })
 	g.Go(func() error { return m.keepIndexing(ctx) })
 	g.Go(func() error { return m.keepClaiming(ctx) })
+	g.Go(func() error { return m.keepCopies(ctx) })
+	g.Go(func() error { return m.keepDeleting(ctx) })
+	g.Go(func() error { return m.keepUploads(ctx) })
 	return g.Wait()
 }
 
@@ -98,19 +101,17 @@ func (m *Member) follow(ctx context.Context) error {
 		}
 		var batch []ledger.Change
 		var mail []*op.Entry
-		var destroyed []blobstore.Destroyed
-		newest := uint64(0) // block with a record
+		var destroys []*op.Entry
+		newest, erased := uint64(0), uint64(0) // block with a record, with an order to destroy
 		for h := from + 1; h <= to; h++ {
 			err := m.node.Ledger().BlockEntries(h, func(e *op.Entry) error {
 				batch = append(batch, m.needs(e)...)
 				if _, ok := recorded(e); ok {
 					newest = h
 				}
-				gone, err := m.toDestroy(e)
-				if err != nil {
-					return err
+				if _, ok := e.Says.(*op.Destroy); ok {
+					destroys, erased = append(destroys, e), h
 				}
-				destroyed = append(destroyed, gone...)
 				forUs, err := m.isMail(e)
 				if forUs {
 					mail = append(mail, e)
@@ -122,7 +123,8 @@ func (m *Member) follow(ctx context.Context) error {
 			}
 		}
 		// Before it counts as followed: after a crash it is done again.
-		if err := m.destroy(destroyed); err != nil {
+		destroyed, err := m.destroy(destroys)
+		if err != nil {
 			return err
 		}
 		for _, d := range destroyed {
@@ -138,12 +140,15 @@ func (m *Member) follow(ctx context.Context) error {
 		if newest > 0 {
 			batch = append(batch, ledger.Change{Key: []byte{atRecorded}, Value: wire.U64(newest)})
 		}
+		if erased > 0 {
+			batch = append(batch, ledger.Change{Key: []byte{atErased}, Value: wire.U64(erased)})
+		}
 		batch = append(batch, ledger.Change{Key: []byte{atFollowed}, Value: wire.U64(to)})
 		if err := m.index.db.Write(batch); err != nil {
 			return err
 		}
 		m.mu.Lock()
-		m.height, m.recorded = to, max(m.recorded, newest)
+		m.height, m.recorded, m.erased = to, max(m.recorded, newest), max(m.erased, erased)
 		close(m.moved)
 		m.moved = make(chan struct{})
 		m.mu.Unlock()
@@ -155,11 +160,7 @@ func (m *Member) follow(ctx context.Context) error {
 
 // toDestroy lists what a member must delete because of an entry.
 func (m *Member) toDestroy(e *op.Entry) (out []blobstore.Destroyed, err error) {
-	d, ok := e.Says.(*op.Destroy)
-	if !ok {
-		return nil, nil
-	}
-	for _, r := range d.Ranges {
+	for _, r := range e.Says.(*op.Destroy).Ranges {
 		err = errors.Join(err, m.node.Ledger().Entries(e.Log, r.From, r.To, func(e *op.Entry) error {
 			if rec, ok := recorded(e); ok {
 				out = append(out, blobstore.Destroyed{Record: blobstore.Record{Log: e.Log, ID: rec.ID}, Hash: rec.Blob})
@@ -170,40 +171,14 @@ func (m *Member) toDestroy(e *op.Entry) (out []blobstore.Destroyed, err error) {
 	return out, err
 }
 
-func (m *Member) destroy(gone []blobstore.Destroyed) error {
-	if len(gone) == 0 {
-		return nil
-	}
-	m.log.Info("records are destroyed", "records", len(gone))
-	return m.store.Destroy(gone)
-}
-
 // needs lists what a validator must hold because of an entry.
 func (m *Member) needs(e *op.Entry) []ledger.Change {
 	if !m.genesis.Members[m.number].Validator {
 		return nil
 	}
 	var out []ledger.Change
-	blob := func(h wire.Hash) {
-		if h != (wire.Hash{}) {
-			out = append(out, ledger.Change{Key: blobKey(h), Value: []byte{}})
-		}
-	}
-	switch s := e.Says.(type) {
-	case *op.Create:
-		blob(s.EpochKey)
-	case *op.Recorded:
-		blob(s.Blob)
-		out = append(out, ledger.Change{Key: headerKey(e), Value: []byte{}})
-	case *op.Grant:
-		blob(s.Message)
-	case *op.Accessed:
-		blob(s.Detail)
-	case *op.Rotate:
-		blob(s.EpochKey)
-		blob(s.Mailbox)
-	case *op.Post:
-		blob(s.Message)
+	for _, x := range names(e) {
+		out = append(out, ledger.Change{Key: (&item{held: x, e: e}).lackKey(), Value: []byte{}})
 	}
 	return out
 }

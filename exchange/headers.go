@@ -159,22 +159,29 @@ func sameHeader(a, b *envelope.Header) bool { return bytes.Equal(a.Encode(), b.E
 
 // serveHeaders answers for a list of places; locks are useless without a grant and a release. A header that does not fit its entry is not
 // given, and healed.
-func (m *Member) serveHeaders(_ context.Context, _ int, body []byte) ([]byte, error) {
+func (m *Member) serveHeaders(ctx context.Context, _ int, body []byte) ([]byte, error) {
 	r := wire.NewReader(body)
+	asked := make([]blobstore.Record, r.Count(maxAsked, 64))
+	together := map[key.Log][]key.Record{}
+	for i := range asked {
+		x := &asked[i]
+		r.Fixed(x.Log[:])
+		r.Fixed(x.ID[:])
+		together[x.Log] = append(together[x.Log], x.ID)
+	}
+	if err := r.End(); err != nil {
+		return nil, &peer.Error{Kind: peer.Invalid, Text: err.Error()}
+	}
+	for log, ids := range together { // what lies in the bucket, in few requests
+		m.store.Warm(ctx, log, ids, nil)
+	}
 	var w wire.Writer
-	for range r.Count(maxAsked, 64) {
-		var log key.Log
-		var record key.Record
-		r.Fixed(log[:])
-		r.Fixed(record[:])
-		if raw := m.wholeHeader(log, record); len(w.Done())+len(raw) < maxReply {
+	for _, x := range asked {
+		if raw := m.wholeHeader(x.Log, x.ID); len(w.Done())+len(raw) < maxReply {
 			w.Bytes(raw)
 		} else {
 			w.Bytes(nil)
 		}
-	}
-	if err := r.End(); err != nil {
-		return nil, &peer.Error{Kind: peer.Invalid, Text: err.Error()}
 	}
 	return w.Done(), nil
 }
@@ -183,7 +190,7 @@ func (m *Member) serveHeaders(_ context.Context, _ int, body []byte) ([]byte, er
 // least to be of that record, and the other holds it against the entry.
 func (m *Member) wholeHeader(log key.Log, record key.Record) []byte {
 	raw, err := m.store.Header(log, record)
-	if errors.Is(err, blobstore.ErrNotFound) {
+	if errors.Is(err, blobstore.ErrNotFound) || errors.Is(err, blobstore.ErrAway) {
 		return nil
 	}
 	e, entryErr := m.recordEntry(log, record)

@@ -128,21 +128,23 @@ func (m *Member) pullDamaged(ctx context.Context, due []lack) (map[string]bool, 
 }
 
 // recheck notes as healed what has come back since by itself: somebody asked for it, or wrote it again.
-func (m *Member) recheck() error {
+func (m *Member) recheck(ctx context.Context, look *blobstore.Inspection) error {
 	var whole []Damage
 	for _, x := range m.incidents.open() {
 		d := Damage{Log: x.Log, Entry: x.Entry, Block: x.Block, What: x.What, State: x.State, Healed: true}
 		err := error(ErrNotShared)
 		if x.Blob != (wire.Hash{}) {
 			d.Blob = &x.Blob
-			_, err = m.store.Verify(x.Blob)
+			_, err = look.Blob(ctx, x.Blob)
+		} else if x.What == authorCopyLost {
+			err = m.copyWhole(ctx, look, copyPlace{x.Log, x.Entry})
 		} else if x.What == "header" {
 			e, entryErr := m.node.Ledger().Entry(x.Log, x.Entry)
 			if entryErr != nil {
 				return entryErr
 			}
-			if _, ok := recorded(e); ok {
-				_, err = m.ownHeader(e)
+			if rec, ok := recorded(e); ok {
+				err = look.Header(ctx, x.Log, rec.ID)
 			}
 		}
 		if err == nil {
@@ -187,11 +189,19 @@ func (m *Member) fetchCiphertexts(ctx context.Context, records []*op.Entry) (mis
 	var found []Damage
 	for _, e := range records {
 		h := e.Says.(*op.Recorded).Blob
+		near, err := m.store.Near(h)
+		if err != nil {
+			return nil, err
+		}
+		if near {
+			continue
+		}
 		have, err := m.store.Has(h)
 		if err != nil {
 			return nil, err
 		}
 		if have {
+			absent = append(absent, h)
 			continue
 		}
 		lost, _, err := m.lost(e, blobKey(h))
@@ -220,21 +230,4 @@ func (m *Member) fetchCiphertexts(ctx context.Context, records []*op.Entry) (mis
 		}
 	}
 	return missing, err
-}
-
-// Lost has fetched, soon and from whoever has it, what this member had and has no more: its bucket lost it. It is for blobstore.Store.Attach.
-func (m *Member) Lost(blobs []wire.Hash, headers []blobstore.Record) error {
-	m.log.Warn("the bucket lost what was in it: it is fetched from other members", "blobs", len(blobs), "headers", len(headers))
-	changes := make([]ledger.Change, 0, len(blobs)+len(headers))
-	for _, h := range blobs {
-		changes = append(changes, ledger.Change{Key: blobKey(h), Value: []byte{}})
-	}
-	for _, r := range headers {
-		changes = append(changes, ledger.Change{Key: placeKey(r.Log, r.ID), Value: []byte{}})
-	}
-	if err := m.index.db.Write(changes); err != nil {
-		return err
-	}
-	ring(m.lacking)
-	return nil
 }

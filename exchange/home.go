@@ -45,6 +45,10 @@ type Home interface {
 	// Release asks one holder of the network key for its parts, for a proxy's access (spec/release.md). The home member can't read the answer.
 	Release(ctx context.Context, member int, request []byte) ([]byte, error)
 
+	// Certificate proves orders to destroy, ascending by log and entry and at most MaxOrders, and what members have said of them since
+	// (spec/erasure.md).
+	Certificate(ctx context.Context, orders ...Ordered) (*receipt.Certificate, error)
+
 	// Follow calls told, one call after the other, for each log that has or gets more entries than known says, until ctx ends, told fails or
 	// nothing comes any more; its error says why. What is told is a hint: a receipt proves what is new.
 	Follow(ctx context.Context, known map[key.Log]uint64, told func(News) error) error

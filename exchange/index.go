@@ -26,9 +26,12 @@ import (
 //	m hash, h log‖record, n log‖entry    → ciphertext, headers and messages that are still to be fetched
 //	j NameLocal("journal", name)         → what the member's door remembers of a request
 //	k day ‖ key of a j                   → nothing: by it sweep finds what is old
+//	b NameLocal("upload", id)            → uploadState (spec/uploads.md)
+//	g NameLocal("author copy", log‖entry) → authorCopy
 //	d hash                               → what is damaged and is still to be healed
 //	x number                             → incident (spec/disk.md)
 //	y                                    → number of the log that looking goes on with
+//	e                                    → height of the newest block followed that ordered something destroyed
 //	z                                    → height up to which blocks were followed
 type index struct {
 	db   *kv.DB

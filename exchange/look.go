@@ -42,7 +42,8 @@ func (m *Member) keepLooking(ctx context.Context) error {
 
 // lookRound looks at the logs from where the last round ended early, or from the first.
 func (m *Member) lookRound(ctx context.Context, rest func(took time.Duration) error) error {
-	if err := m.recheck(); err != nil {
+	look := m.inspection()
+	if err := m.recheck(ctx, look); err != nil {
 		return err
 	}
 	b, err := m.index.db.Get([]byte{atLooked})
@@ -54,7 +55,7 @@ func (m *Member) lookRound(ctx context.Context, rest func(took time.Duration) er
 		from = binary.BigEndian.Uint64(b)
 	}
 	n, began := from, time.Now()
-	w := &walk{m: m, v: Verification{Heal: true}}
+	w := &walk{m: m, v: Verification{Heal: true}, look: look}
 	w.found = func(d Damage) error {
 		m.log.Warn("something stored is damaged", "what", d.What, "state", d.State, "log", d.Log.String(), "entry", d.Entry, "healed", d.Healed)
 		return nil
@@ -74,5 +75,6 @@ func (m *Member) lookRound(ctx context.Context, rest func(took time.Duration) er
 		}
 	}
 	n = 0 // the next round begins at the first
+	w.copies()
 	return w.flush(ctx)
 }

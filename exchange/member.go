@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"vitalog/blobstore"
@@ -36,6 +37,8 @@ type Config struct {
 	OpenBytes int64         // of plaintext, at most; it takes about twice as much memory. Zero: 512 MiB; negative: nothing stays
 	OpenIdle  time.Duration // after its last use a chart goes. Zero: 15 minutes
 
+	Keep Retention // how long this member must keep its own copies of what it writes from now on. Zero: not at all
+
 	Across panel.Mode // which records searches across patients look at. Zero: none
 	Panel  *kv.DB     // for their index
 }
@@ -60,21 +63,31 @@ type Member struct {
 	across *across
 	news   *news
 
-	claims claims
+	claims    claims
+	deletions deletions
+	uploads   uploads
+
+	retention Retention
+	copies    *copies
+	keysBack  atomic.Bool // of the keys that notes about charts have too, none is lost
 
 	wake    chan struct{} // a block was committed
 	lacking chan struct{} // something to be fetched was written down
+	losing  sync.Mutex    // what was lost is written down, or what came is crossed out
 
 	mu       sync.Mutex    // of what follows
 	height   uint64        // followed up to here
 	recorded uint64        // the newest block up to there that has a record
+	erased   uint64        // the newest block up to there that ordered something destroyed
 	moved    chan struct{} // closed and replaced when height grows
+	silent   map[int]bool  // members that were asked for what is missing, and didn't answer
+	back     uint64        // when one of them answered again, in ms
 }
 
 // New prepares the flows; Run keeps them going.
 func New(c Config) (*Member, error) {
 	m := &Member{genesis: c.Genesis, network: c.Genesis.Network(), number: c.Number, ring: c.Ring, node: c.Node, store: c.Store, peers: c.Peers,
-		index: openIndex(c.Index, c.Ring), log: c.Log, wake: make(chan struct{}, 1), lacking: make(chan struct{}, 1), moved: make(chan struct{}), news: newNews()}
+		index: openIndex(c.Index, c.Ring), log: c.Log, wake: make(chan struct{}, 1), lacking: make(chan struct{}, 1), moved: make(chan struct{}), silent: map[int]bool{}, news: newNews(), retention: c.Keep}
 	m.memory = newMemory(c.OpenBytes, c.OpenIdle)
 	var err error
 	if m.outbox, err = openOutbox(c.Index, c.Ring, m.network, c.Log); err != nil {
@@ -90,7 +103,13 @@ func New(c Config) (*Member, error) {
 	if m.recorded, err = m.index.number(atRecorded); err != nil {
 		return nil, err
 	}
+	if m.erased, err = m.index.number(atErased); err != nil {
+		return nil, err
+	}
 	if m.claims.told, err = m.index.number(atClaimed); err != nil {
+		return nil, err
+	}
+	if err := m.openCopies(); err != nil {
 		return nil, err
 	}
 	if m.incidents, err = openIncidents(c.Index); err != nil {

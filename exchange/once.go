@@ -128,7 +128,7 @@ func (m *Member) Repeated(once Once, chartID string, groups []string) (out []Loc
 func (m *Member) putOwn(_ context.Context, records []Sealed) error {
 	batch := make([]blobstore.Record, len(records))
 	for i, r := range records {
-		batch[i] = blobstore.Record{Log: r.Header.Log, ID: r.Header.Record(), Header: r.Header.Encode(), Blob: r.Blob}
+		batch[i] = blobstore.Record{Log: r.Header.Log, ID: r.Header.Record(), Header: r.Header.Encode(), Blob: r.Blob, Own: true}
 	}
 	return m.store.PutRecords(batch)
 }

@@ -32,8 +32,8 @@ type Want struct {
 }
 
 // Open reads records of a chart: of the sections that are shared with this purpose, or, where none of them is, it asks for all that the
-// member has a key for, so that the refusal is on the ledger. It and OpenBinary, which opens one record as a stream, are the only functions
-// of a member that open an envelope, both by openPlan and after submitAccesses.
+// member has a key for, so that the refusal is on the ledger. It, OpenBinary, which opens one record as a stream, and OpenCopy, which opens what this
+// member keeps as an author, are the only functions of a member that open an envelope, all after submitAccesses.
 //
 //	(1) the access is submitted; every validator decides; the entry, allowed or refused, is committed
 //	(2) k members release, each after looking into its own ledger

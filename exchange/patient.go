@@ -116,7 +116,7 @@ func (p *Patient) Inbox(ctx context.Context) (requests []Wished, spam int, err e
 }
 
 // Record opens the patient's own records with the owner lock: no network key, no trace. No record is missing: each log is held against a
-// receipt.
+// receipt. What was ordered destroyed isn't asked for any more, wherever it may still be.
 func (p *Patient) Record(ctx context.Context, sections ...section.Section) (c *chart.Chart, failed []error, err error) {
 	var all []chart.Opened
 	for _, s := range sections {
@@ -124,8 +124,9 @@ func (p *Patient) Record(ctx context.Context, sections ...section.Section) (c *c
 		if err != nil {
 			return nil, nil, err
 		}
+		gone := orderedGone(entries, false)
 		for _, e := range entries {
-			if _, ok := e.Says.(*op.Recorded); !ok {
+			if !isRecord(e.Entry) || gone[e.Number] {
 				continue
 			}
 			content, err := p.open(ctx, s, e.Entry)

@@ -159,6 +159,9 @@ func (m *Member) ownerOf(ctx context.Context, chartID string, s section.Section)
 // part is what goes into a section of a chart, written with the key for the purpose.
 func (m *Member) part(s section.Section, st *sectionState, purpose string, author chart.Author) (*part, error) {
 	w := writer{log: st.Log, signer: m.ring.Grantee(st.Log, purpose), author: author, sign: m.ring.Member()}
+	if m.retention != (Retention{}) {
+		w.keeper = m.ring.Author()
+	}
 	if st.OwnerLock {
 		owner, err := key.ParseExchange(st.Owner)
 		if err != nil {

@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -21,6 +22,7 @@ const (
 	pullEvery  = 2 * time.Second // how often what is missing is looked at; what nobody had waits twice as long each time
 	pullRarely = 5 * time.Minute // at most so long: its only holder may have been away
 	pullAtOnce = 2048            // of a kind that are asked for before those that came are crossed out
+	pullAmong  = 1 << 17         // among which these are chosen
 )
 
 // The kinds of what is written down as missing, by the first byte of the key.
@@ -29,12 +31,14 @@ const (
 	lackBlob   = 'm' // hash
 	lackMail   = 'n' // log ‖ number of the entry
 	lackWhole  = 'd' // hash of a blob that is there and damaged
+	lackKey    = 'l' // hash of a blob that the bucket lost and no entry names
 )
 
 // lack is one thing that is missing.
 type lack struct {
 	key   []byte
 	tries uint8
+	turn  uint64 // 0, or when it was lost, after what lay before it in the bucket
 }
 
 // step fetches what is missing of a kind, and tells what is still missing by its keys.
@@ -49,7 +53,7 @@ func (m *Member) keepPulling(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	blobs := make(chan struct{}, 1)
 	g.Go(func() error {
-		return m.pullOn(ctx, blobs, nil, step{lackBlob, m.pullBlobs}, step{lackWhole, m.pullDamaged})
+		return m.pullOn(ctx, blobs, nil, step{lackBlob, m.pullBlobs}, step{lackWhole, m.pullDamaged}, step{lackKey, m.pullUnnamed})
 	})
 	g.Go(func() error {
 		return m.pullOn(ctx, m.lacking, blobs, step{lackHeader, m.pullHeaders}, step{lackMail, m.pullMail})
@@ -84,7 +88,7 @@ func (m *Member) pullOn(ctx context.Context, wake, also chan struct{}, steps ...
 // pull fetches what is due. What nobody has stays written down, for later. more tells that there was more than it looked at.
 func (m *Member) pull(ctx context.Context, steps []step) (more bool, err error) {
 	for _, step := range steps {
-		due, err := m.due(step.kind)
+		due, further, err := m.due(step.kind)
 		if err != nil {
 			return false, err
 		}
@@ -95,34 +99,70 @@ func (m *Member) pull(ctx context.Context, steps []step) (more bool, err error) 
 		if err != nil || ctx.Err() != nil {
 			return false, err
 		}
-		batch := make([]ledger.Change, len(due))
-		for i, l := range due {
-			batch[i] = ledger.Change{Key: l.key}
-			if left[string(l.key)] {
-				batch[i].Value = l.later()
-			}
-		}
-		// Without waiting for the disk: what a crash brings back is looked for again, and found here.
-		if err := m.index.db.WriteLater(batch); err != nil {
+		if err := m.crossOut(due, left); err != nil {
 			return false, err
 		}
-		more = more || len(due) == pullAtOnce
+		more = more || further
 	}
 	return more, nil
 }
 
-// due lists what is missing of a kind and may be asked for now. A value is empty at first, then a time in ms and a number of tries.
-func (m *Member) due(kind byte) (out []lack, err error) {
+// crossOut takes what came off the list, and has what is left asked for later; but not what was lost once more meanwhile: that came before it was lost.
+func (m *Member) crossOut(due []lack, left map[string]bool) error {
+	m.losing.Lock()
+	defer m.losing.Unlock()
+	var batch []ledger.Change
+	for _, l := range due {
+		now, err := m.index.db.Get(l.key)
+		if err != nil {
+			return err
+		}
+		if len(now) == 8 && binary.BigEndian.Uint64(now) != l.turn {
+			continue
+		}
+		x := ledger.Change{Key: l.key}
+		if left[string(l.key)] {
+			x.Value = l.later()
+		}
+		batch = append(batch, x)
+	}
+	// Without waiting for the disk: what a crash brings back is looked for again, and found here.
+	return m.index.db.WriteLater(batch)
+}
+
+// Answers is to be called when a member has answered anything. If it was silent before, it may be the only one that has what is missing here:
+// that is asked for at once, however often it was asked for in vain.
+func (m *Member) Answers(member int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.silent[member] {
+		delete(m.silent, member)
+		m.back = nowMillis()
+		ring(m.lacking)
+	}
+}
+
+// due lists what is missing of a kind and may be asked for now: its time has come, or a member is back that was silent when it was asked for last. What lay
+// together in a bucket comes together, since it does so at other members too, who read it in few requests. further tells that there is more. A value is empty
+// at first, or says whose turn it is; then it is a time in ms and a number of tries.
+func (m *Member) due(kind byte) (out []lack, further bool, err error) {
 	now := nowMillis()
+	m.mu.Lock()
+	back := m.back
+	m.mu.Unlock()
 	err = m.index.db.Scan([]byte{kind}, []byte{kind + 1}, func(k, v []byte) error {
 		l := lack{key: bytes.Clone(k)}
-		if len(v) == 9 {
-			if binary.BigEndian.Uint64(v) > now {
+		switch len(v) {
+		case 8:
+			l.turn = binary.BigEndian.Uint64(v)
+		case 9:
+			l.tries = v[8]
+			at, pause := binary.BigEndian.Uint64(v), wait(max(l.tries, 1)-1)
+			if at > now && at <= now+pause && at > back+pause { // what is later than that was noted by a clock that was ahead
 				return nil
 			}
-			l.tries = v[8]
 		}
-		if out = append(out, l); len(out) == pullAtOnce {
+		if out = append(out, l); len(out) == pullAmong {
 			return errEnough
 		}
 		return nil
@@ -130,18 +170,24 @@ func (m *Member) due(kind byte) (out []lack, err error) {
 	if errors.Is(err, errEnough) {
 		err = nil
 	}
-	return out, err
+	slices.SortStableFunc(out, func(a, b lack) int { return cmp.Compare(a.turn, b.turn) })
+	return out[:min(len(out), pullAtOnce)], len(out) > pullAtOnce, err
 }
 
 var errEnough = errors.New("enough")
 
 // later is the value of something that nobody had just now.
 func (l lack) later() []byte {
-	wait := min(pullEvery<<min(l.tries, 16), pullRarely)
-	return append(binary.BigEndian.AppendUint64(nil, nowMillis()+uint64(wait.Milliseconds())), min(l.tries+1, 16))
+	return append(binary.BigEndian.AppendUint64(nil, nowMillis()+wait(l.tries)), min(l.tries+1, 16))
 }
 
-func (m *Member) pullBlobs(ctx context.Context, due []lack) (map[string]bool, error) {
+// wait is how long what was asked for so often before is not asked for, in ms.
+func wait(tries uint8) uint64 {
+	return uint64(min(pullEvery<<min(tries, 16), pullRarely).Milliseconds())
+}
+
+// fetchDue asks others for blobs that are missing, and returns those that nobody gave.
+func (m *Member) fetchDue(ctx context.Context, due []lack) (missing []wire.Hash, err error) {
 	var hashes []wire.Hash
 	for _, l := range due {
 		h := wire.Hash(l.key[1:])
@@ -153,7 +199,15 @@ func (m *Member) pullBlobs(ctx context.Context, due []lack) (map[string]bool, er
 			hashes = append(hashes, h)
 		}
 	}
-	missing, _ := m.fetchBlobs(ctx, hashes) // who could not be asked is asked again
+	missing, _ = m.fetchBlobs(ctx, hashes) // who could not be asked is asked again
+	return missing, nil
+}
+
+func (m *Member) pullBlobs(ctx context.Context, due []lack) (map[string]bool, error) {
+	missing, err := m.fetchDue(ctx, due)
+	if err != nil {
+		return nil, err
+	}
 	left := map[string]bool{}
 	for _, h := range missing {
 		left[string(blobKey(h))] = true
@@ -217,13 +271,10 @@ func mailKey(e *op.Entry) []byte {
 	return binary.BigEndian.AppendUint64(append([]byte{lackMail}, e.Log[:]...), e.Number)
 }
 
-// Missing is how many ciphertexts and headers this member should hold and doesn't.
-func (m *Member) Missing() (int, error) {
-	n := 0
-	count := func(_, _ []byte) error { n++; return nil }
-	if err := m.index.db.Scan([]byte{lackHeader}, []byte{lackHeader + 1}, count); err != nil {
-		return 0, err
+// Missing is how many ciphertexts, headers and other blobs this member should hold and doesn't.
+func (m *Member) Missing() (n int, err error) {
+	for _, kind := range []byte{lackHeader, lackBlob, lackKey} {
+		err = errors.Join(err, m.index.db.Scan([]byte{kind}, []byte{kind + 1}, func(_, _ []byte) error { n++; return nil }))
 	}
-	err := m.index.db.Scan([]byte{lackBlob}, []byte{lackBlob + 1}, count)
 	return n, err
 }

@@ -174,6 +174,9 @@ func (m *Member) ended(p *plan, err error) error {
 		return err
 	}
 	q := consent.Request{Key: p.signer.Public(), Grant: p.access.Says.(*op.Accessed).Grant, Right: consent.Read, Ranges: p.ranges, Now: nowMillis()}
+	if consent.Keeps(head.Kept, q) {
+		return err // an author copy, as before
+	}
 	switch _, why := consent.Decide(head.Terms(), head.Erased, q); why {
 	case consent.Revoked, consent.ParentEnded, consent.Expired, consent.Erased:
 		return &Refused{Why: why, Log: p.log, Entry: p.access.Number, Block: p.block}

@@ -91,7 +91,7 @@ func (m *Member) blobOf(ctx context.Context, h wire.Hash, at func() (Damage, err
 		if !found[0].Healed {
 			return nil, fmt.Errorf("blob %v is damaged here, and no other member has given a whole one: %w", h, ErrNotShared)
 		}
-	case errors.Is(err, blobstore.ErrNotFound):
+	case errors.Is(err, blobstore.ErrNotFound), errors.Is(err, blobstore.ErrAway):
 		if _, missing, err := m.bringBlobs(ctx, []wire.Hash{h}); len(missing) > 0 {
 			if err != nil {
 				return nil, fmt.Errorf("blob %v: %w: %w", h, ErrNotShared, err)
@@ -127,7 +127,7 @@ func (m *Member) PutRecords(_ context.Context, records []Sealed) error {
 		case !bytes.Equal(old, raw):
 			return fmt.Errorf("header of %v: %w", h.Record(), ErrConflict)
 		}
-		batch[i] = blobstore.Record{Log: h.Log, ID: h.Record(), Header: raw, Blob: r.Blob}
+		batch[i] = blobstore.Record{Log: h.Log, ID: h.Record(), Header: raw, Blob: r.Blob, Own: true}
 	}
 	return m.store.PutRecords(batch)
 }

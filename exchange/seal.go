@@ -24,6 +24,7 @@ type writer struct {
 	log    key.Log
 	signer key.Signer                       // of the operations: a grantee key, or the owner's
 	owner  *key.Exchange                    // nil: the log has no owner lock
+	keeper envelope.Author                  // of a member that must keep what it writes; nil: there is no author lock
 	reader func(epoch uint32) *key.Exchange // of the log's owner, who derives them; nil: the key is asked for by the ledger's hash
 	author chart.Author                     // what stands in the content
 	sign   key.Signer                       // signs the content: a member's long-term key, or the same as signer
@@ -162,7 +163,7 @@ func (p *part) seal(r *group, reader *key.Exchange, net *op.NetworkKey, drafts [
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	var cipher bytes.Buffer
-	locks := envelope.Locks{Owner: p.owner, Reader: reader, Epoch: p.epoch, Network: net.Public(), NetGen: net.Gen}
+	locks := envelope.Locks{Owner: p.owner, Reader: reader, Epoch: p.epoch, Network: net.Public(), NetGen: net.Gen, Author: p.keeper}
 	h, err := envelope.Seal(&cipher, bytes.NewReader(plain), r.context, locks)
 	if err != nil {
 		return err

@@ -67,16 +67,24 @@ func (m *Member) keepClaiming(ctx context.Context) error {
 		return ctx.Err()
 	}
 	for {
-		pause := time.NewTimer(claimSoonest + rand.N(claimLatest-claimSoonest))
-		select {
-		case <-ctx.Done():
-			pause.Stop()
-			return ctx.Err()
-		case <-pause.C:
+		if err := untilNextClaim(ctx); err != nil {
+			return err
 		}
 		if err := m.claim(ctx); err != nil && ctx.Err() == nil {
 			m.log.Warn("saying what is stored here", "err", err)
 		}
+	}
+}
+
+// untilNextClaim waits until it is time to look what there is to say.
+func untilNextClaim(ctx context.Context) error {
+	pause := time.NewTimer(claimSoonest + rand.N(claimLatest-claimSoonest))
+	defer pause.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-pause.C:
+		return nil
 	}
 }
 

@@ -8,8 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"vitalog/blobstore"
 	"vitalog/exchange"
 	"vitalog/internal/testnet"
+	"vitalog/node"
 	"vitalog/op"
 	"vitalog/wire"
 )
@@ -63,8 +65,11 @@ func TestARecordIsAvailableOnceEnoughOthersSayThatTheyHoldIt(t *testing.T) {
 	if there, err := writer.Available(placeOf(at)); there || err != nil {
 		t.Fatalf("available as soon as it is written: %v", err)
 	}
-	if a, err := writer.Availability(); err != nil || a.Pending == 0 || a.Since.IsZero() {
+	if a, err := writer.Availability(); err != nil || a.Pending == 0 || a.Since.IsZero() || a.OwnSince.IsZero() || a.OwnSince.Before(a.Since) {
 		t.Errorf("before anybody has said anything: %+v, %v", a, err)
+	}
+	if a, err := w.Nodes[2].Member.Availability(); err == nil && a.Pending > 0 && !a.OwnSince.IsZero() {
+		t.Errorf("somebody who wrote nothing: %+v", a)
 	}
 	short, done := context.WithTimeout(ctx, time.Millisecond)
 	defer done()
@@ -155,12 +160,71 @@ func TestARecordIsAvailableOnceEnoughOthersSayThatTheyHoldIt(t *testing.T) {
 	if a, err := writer.Availability(); err != nil || a.Pending != 0 || a.Scarce != 1 {
 		t.Errorf("when one is lacking: %+v, %v", a, err)
 	}
+	// One that comes back, and finds neither that ciphertext with the others nor the header of a newer record, claims none of the two before it has them.
+	newer := w.publish(t, ctx, 0, chart)
+	rec := w.record(t, newer)
+	for i := range 3 {
+		n := w.Nodes[i]
+		if err := n.Member.Followed(ctx, newer.Block); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, ctx, fmt.Sprintf("member %d has the newer record", i), func() (bool, error) { return n.Store.Has(rec.Blob) })
+	}
+	header, err := w.Nodes[2].Store.Header(newer.Log, rec.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		if err := w.Nodes[i].Store.DeleteHeader(newer.Log, rec.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.Restart(t, 3, node.Options{})
+	w.WaitReady(t)
+	back := w.Nodes[3].Member
+	lacks := func(at exchange.Published) {
+		t.Helper()
+		if err := back.TellStored(ctx, 3); err != nil {
+			t.Fatal(err)
+		}
+		if w.claims(t, 3, at) {
+			t.Errorf("member 3 claims entry %d, which it doesn't hold", at.Entry)
+		}
+	}
+	if err := back.Followed(ctx, newer.Block); err != nil {
+		t.Fatal(err)
+	}
+	lacks(newer)
+	just := []blobstore.Record{{Log: newer.Log, ID: rec.ID}}
+	if err := errors.Join(w.Nodes[2].Store.PutHeader(newer.Log, rec.ID, header), back.Lost(nil, just)); err != nil { // which has it asked for at once
+		t.Fatal(err)
+	}
+	eventually(t, ctx, "member 3 has the header", func() (bool, error) {
+		_, err := w.Nodes[3].Store.Header(newer.Log, rec.ID)
+		return err == nil, nil
+	})
+	lacks(at)
 	if _, err := w.Nodes[2].Store.Put(b); err != nil {
+		t.Fatal(err)
+	}
+	if err := back.Lost([]wire.Hash{h}, nil); err != nil {
 		t.Fatal(err)
 	}
 	w.verified(t, ctx, 1, exchange.Verification{Heal: true})
 	tells(1)
 	eventually(t, ctx, "what is healed is available", func() (bool, error) { return writer.Available(placeOf(at)) })
+	eventually(t, ctx, "member 3 claims both", func() (bool, error) { return w.claims(t, 3, at) && w.claims(t, 3, newer), nil })
+
+	// Who lost no more than a header says so too.
+	for _, n := range w.Nodes {
+		if err := n.Store.DeleteHeader(newer.Log, rec.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := back.Lost(nil, just); err != nil {
+		t.Fatal(err)
+	}
+	lacks(newer)
 }
 
 // claims tells whether a member has said that it holds what was published.

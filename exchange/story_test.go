@@ -50,6 +50,13 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	if args := os.Getenv(victim); args != "" {
+		if err := live(strings.SplitN(args, " ", 4)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	code := m.Run()
 	if shared != nil {
 		if err := errors.Join(shared.Close(), os.RemoveAll(shared.Dir)); err != nil {

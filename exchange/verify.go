@@ -3,6 +3,7 @@ package exchange
 import (
 	"context"
 
+	"vitalog/blobstore"
 	"vitalog/merkle"
 	"vitalog/op"
 )
@@ -35,21 +36,25 @@ const (
 )
 
 // Verify walks the ledger and holds every blob and header of this member against it, byte by byte. What is damaged is noted as an incident and told to found as it is
-// seen; progress hears now and then how far it is. It uses all cores, and memory that doesn't depend on how much there is. An
+// seen; progress hears now and then how far it is. What is in a bucket is read pack by pack. It uses all cores, and memory that doesn't depend on how much there is. An
 // error of found or progress ends it, and so does ctx.
+//
+// This member's author copies are looked at too: of these what is damaged is told and can't be healed.
 //
 // What another member wrote a moment ago and is still on its way here is no damage. Of what an observer does not hold nothing is missing.
 // With All it is ErrNoQuorum if the validators can't sign the newest state; everything else was looked at then.
 func (m *Member) Verify(ctx context.Context, v Verification, found func(Damage) error, progress func(Checked) error) (Checked, error) {
-	if err := m.recheck(); err != nil {
+	look := m.inspection()
+	if err := m.recheck(ctx, look); err != nil {
 		return Checked{}, err
 	}
-	w := &walk{m: m, v: v, found: found, progress: progress}
+	w := &walk{m: m, v: v, found: found, progress: progress, look: look}
 	for n := range m.node.Ledger().Logs() {
 		if err := w.log(ctx, n); err != nil {
 			return w.c, err
 		}
 	}
+	w.copies()
 	if err := w.flush(ctx); err != nil || !v.All {
 		return w.c, err
 	}
@@ -67,6 +72,7 @@ type walk struct {
 	v        Verification
 	found    func(Damage) error
 	progress func(Checked) error
+	look     *blobstore.Inspection
 	c        Checked
 	items    []item
 }

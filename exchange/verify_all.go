@@ -142,6 +142,11 @@ func (w *walk) unreferenced(ctx context.Context) error {
 				return err
 			}
 		}
+		for _, c := range w.m.copies.list() {
+			if first, in := within(c.Blob); in {
+				known = append(known, first)
+			}
+		}
 		slices.Sort(known)
 		err := w.m.store.Each(func(h wire.Hash, size int64) error {
 			first, in := within(h)

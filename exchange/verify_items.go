@@ -3,10 +3,11 @@ package exchange
 import (
 	"context"
 	"errors"
-	"runtime"
 	"sync/atomic"
 
 	"vitalog/blobstore"
+	"vitalog/envelope"
+	"vitalog/key"
 	"vitalog/op"
 	"vitalog/wire"
 
@@ -23,6 +24,7 @@ type held struct {
 type item struct {
 	held
 	e    *op.Entry
+	copy *authorCopy // instead of an entry
 	size int64
 	err  error
 }
@@ -54,16 +56,19 @@ func names(e *op.Entry) []held {
 	return out
 }
 
-// flush looks at the items, on all cores, and tells what is damaged.
+// inspectors look at items at once: while some wait for a pack out of the bucket others are at work on what came.
+const inspectors = 8
+
+// flush looks at the items and tells what is damaged.
 func (w *walk) flush(ctx context.Context) error {
 	items := w.items
 	w.items = w.items[:0]
 	var next atomic.Int64
 	var g errgroup.Group
-	for range runtime.GOMAXPROCS(0) {
+	for range inspectors {
 		g.Go(func() error {
 			for i := next.Add(1) - 1; i < int64(len(items)) && ctx.Err() == nil; i = next.Add(1) - 1 {
-				w.m.inspect(&items[i])
+				w.inspect(ctx, &items[i])
 			}
 			return ctx.Err()
 		})
@@ -83,7 +88,7 @@ func (w *walk) flush(ctx context.Context) error {
 		if x.err == nil {
 			continue
 		}
-		d, pending, err := w.m.judge(x)
+		d, pending, err := w.judge(ctx, x)
 		if err != nil {
 			return err
 		}
@@ -99,19 +104,42 @@ func (w *walk) flush(ctx context.Context) error {
 	return w.progress(w.c)
 }
 
+// inspection looks at what is stored here, headers held against their entries.
+func (m *Member) inspection() *blobstore.Inspection {
+	return m.store.Inspect(func(log key.Log, id key.Record, raw []byte) error {
+		e, err := m.recordEntry(log, id)
+		if err == nil && e == nil {
+			err = ErrNotShared
+		}
+		if err != nil {
+			return err
+		}
+		h, err := envelope.DecodeHeader(raw)
+		if err != nil {
+			return err
+		}
+		return m.checkHeader(h, e)
+	})
+}
+
 // inspect reads one thing and compares it.
-func (m *Member) inspect(x *item) {
-	if x.what == "header" {
-		_, x.err = m.ownHeader(x.e)
+func (w *walk) inspect(ctx context.Context, x *item) {
+	if rec, ok := recorded(x.e); ok && x.what == "header" {
+		x.err = w.look.Header(ctx, x.e.Log, rec.ID)
 		return
 	}
-	x.size, x.err = m.store.Verify(x.blob)
+	x.size, x.err = w.look.Blob(ctx, x.blob)
 }
 
 // judge tells damage from what is still on its way and from what this member need not hold.
-func (m *Member) judge(x *item) (d *Damage, pending bool, err error) {
+func (w *walk) judge(ctx context.Context, x *item) (d *Damage, pending bool, err error) {
+	m := w.m
 	if errors.Is(x.err, blobstore.ErrAway) {
 		return nil, true, nil
+	}
+	if x.copy != nil {
+		d, err := m.judgeCopy(x)
+		return d, false, err
 	}
 	if stateOf(x.err) == Missing {
 		d := blobstore.Destroyed{Hash: x.blob}
@@ -128,7 +156,7 @@ func (m *Member) judge(x *item) (d *Damage, pending bool, err error) {
 		if !lost {
 			return nil, true, nil
 		}
-		if m.inspect(x); x.err == nil { // it has come since
+		if w.inspect(ctx, x); x.err == nil { // it has come since
 			return nil, false, nil
 		}
 	}

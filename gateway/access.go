@@ -198,3 +198,49 @@ func (m reach) PublishAttachment(ctx context.Context, who exchange.Asker, chartI
 	}
 	return m.Member.PublishAttachment(ctx, who, chartID, a, r)
 }
+
+// BeginUpload begins a Binary that is within reach.
+func (m reach) BeginUpload(ctx context.Context, who exchange.Asker, chartID string, a exchange.Attached, length int64) (*exchange.Upload, error) {
+	if !m.access.Scopes.Covers(m.need("c", "Binary", chartID), nil) {
+		return nil, outOfScope("Binary", "c")
+	}
+	return m.Member.BeginUpload(ctx, m.uploader(who), chartID, a, length)
+}
+
+// uploader is whom an upload belongs to.
+func (m reach) uploader(who exchange.Asker) exchange.Uploader {
+	return exchange.Uploader{Asker: who, Client: m.access.Client}
+}
+
+// ownUpload refuses an upload that isn't the asker's, or is of a chart beyond reach.
+func (m reach) ownUpload(who exchange.Asker, id string) error {
+	u, err := m.Member.UploadOf(m.uploader(who), id)
+	if err == nil && !m.access.Scopes.Covers(m.need("c", "Binary", u.Chart), nil) {
+		err = exchange.ErrNoUpload
+	}
+	return err
+}
+
+// FindUpload is of one that is within reach.
+func (m reach) FindUpload(ctx context.Context, who exchange.Asker, id string) (*exchange.Upload, error) {
+	if err := m.ownUpload(who, id); err != nil {
+		return nil, err
+	}
+	return m.Member.FindUpload(ctx, m.uploader(who), id)
+}
+
+// ContinueUpload is for one that is within reach.
+func (m reach) ContinueUpload(ctx context.Context, who exchange.Asker, id string, offset, size int64, body func(context.Context) io.Reader) (*exchange.Upload, error) {
+	if err := m.ownUpload(who, id); err != nil {
+		return nil, err
+	}
+	return m.Member.ContinueUpload(ctx, m.uploader(who), id, offset, size, body)
+}
+
+// EndUpload is for one that is within reach.
+func (m reach) EndUpload(ctx context.Context, who exchange.Asker, id string) error {
+	if err := m.ownUpload(who, id); err != nil {
+		return err
+	}
+	return m.Member.EndUpload(ctx, m.uploader(who), id)
+}

@@ -34,7 +34,7 @@ func (g *gateway) createBinary(w http.ResponseWriter, r *http.Request, who excha
 		return badRequest("not-supported", "A Binary that comes as it is can't be sent again with an Idempotency-Key. Leave the header out, or send the Binary as FHIR JSON.")
 	}
 	kind := r.Header.Get("Content-Type")
-	if t, _, err := mime.ParseMediaType(kind); err != nil || strings.HasPrefix(t, "application/fhir+") || strings.HasPrefix(t, "multipart/") || r.Header.Get("Content-Encoding") != "" {
+	if !attachable(kind) || r.Header.Get("Content-Encoding") != "" {
 		return &problem{status: http.StatusUnsupportedMediaType, code: "not-supported",
 			text: "A Binary comes as it is, with its own Content-Type and not encoded, or as FHIR JSON. Send application/dicom, application/pdf, image/png or the like."}
 	}
@@ -62,6 +62,12 @@ func (g *gateway) createBinary(w http.ResponseWriter, r *http.Request, who excha
 	w.Header().Set("Last-Modified", done.at.UTC().Format(http.TimeFormat))
 	w.WriteHeader(done.status)
 	return nil
+}
+
+// attachable tells whether bytes of a media type are taken as they are.
+func attachable(kind string) bool {
+	t, _, err := mime.ParseMediaType(kind)
+	return err == nil && !strings.HasPrefix(t, "application/fhir+") && !strings.HasPrefix(t, "multipart/")
 }
 
 // binaryPlace is whose chart a Binary goes to, and where: into the section that the address names (?section=mental-health), that of the

@@ -130,6 +130,8 @@ func TestBinariesThroughTheDoor(t *testing.T) {
 		okafor.do("GET", "/Binary/nothing-of-that-id", "").want(t, http.StatusNotFound)
 		okafor.do("GET", current+"/_history/00", "").want(t, http.StatusNotFound)
 	})
+	t.Run("uploads", func(t *testing.T) { uploads(t, net, okafor, chart, scan) })
+	okafor.node = net.Nodes[0] // which was started anew
 	t.Run("stand in the chart without their bytes", func(t *testing.T) {
 		a := okafor.do("GET", "/Patient/"+chart+"/$everything", "").want(t, http.StatusOK)
 		if len(a.body) > 1<<20 || !strings.Contains(string(a.body), strings.TrimPrefix(current, "/Binary/")) {

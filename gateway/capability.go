@@ -144,6 +144,7 @@ func restTypeOf(t string) restType {
 	needed := map[string]string{}
 	if t == "Binary" {
 		r.Documentation = "Bytes as they are, of any type, come by POST and go by GET, whole or a Range of them; X-Security-Context says whose they are. " +
+			"An upload that goes on where it broke: $upload, by tus 1.0.0. " +
 			"With a Content-Type or Accept of FHIR JSON they are base64."
 	}
 	if said := ofLedger[t]; said != "" {

@@ -15,7 +15,7 @@ import (
 
 func TestClientsFromNpmDoTheirUsualWork(t *testing.T) {
 	dir := t.TempDir()
-	for _, name := range []string{"package.json", "package-lock.json", "rest.mjs"} {
+	for _, name := range []string{"package.json", "package-lock.json", "rest.mjs", "upload.mjs"} {
 		raw, err := os.ReadFile(filepath.Join("testdata/clients", name))
 		if err != nil {
 			t.Fatal(err)
@@ -48,4 +48,5 @@ func TestClientsFromNpmDoTheirUsualWork(t *testing.T) {
 		t.Fatal(err)
 	}
 	run("node", "rest.mjs", url, token, chart)
+	run("node", "upload.mjs", url, token, chart)
 }

@@ -95,6 +95,7 @@ func New(c Config) http.Handler {
 	mux.Handle("POST /fhir/Binary", g.authorised("c", (*gateway).createBinary))
 	mux.Handle("GET /fhir/Binary/{id}", g.authorised("r", (*gateway).readBinary))
 	mux.Handle("GET /fhir/Binary/{id}/_history/{vid}", g.authorised("r", (*gateway).readBinary))
+	g.routeUploads(mux)
 	mux.Handle("POST /fhir/{type}/_search", g.authorised("s", (*gateway).searchForm))
 	for _, kind := range compartment() {
 		get, form := searchIn(kind)

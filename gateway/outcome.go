@@ -65,6 +65,14 @@ func asProblem(err error) *problem {
 		return &problem{status: http.StatusForbidden, code: "forbidden", text: refused.Error() + ". The patient sees it. Ask the patient to share again."}
 	case errors.Is(err, exchange.ErrNotShared):
 		return notFound
+	case errors.Is(err, exchange.ErrNoUpload):
+		return &problem{status: http.StatusNotFound, code: "not-found", text: "No such upload of yours. It may have ended, or been left for too long: begin another."}
+	case errors.Is(err, exchange.ErrOffset):
+		return &problem{status: http.StatusConflict, code: "conflict", text: "The upload is at another offset. HEAD tells at which."}
+	case errors.Is(err, exchange.ErrTooMany):
+		return &problem{status: http.StatusTooManyRequests, code: "throttled", text: "Too many uploads aren't finished at this member. Finish or end some, or come again later."}
+	case errors.Is(err, exchange.ErrInterrupted):
+		return badRequest("incomplete", "The bytes ended early, or the upload was gone on with by another request. What came is kept: HEAD tells how much that is.")
 	case errors.Is(err, exchange.ErrConflict):
 		return &problem{status: http.StatusConflict, code: "conflict", text: "It was changed meanwhile, or is another member's to change. Read it again, then repeat.", cause: err}
 	case errors.Is(err, exchange.ErrInvalid):

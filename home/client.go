@@ -152,6 +152,15 @@ func (c *Client) Receipt(ctx context.Context, log key.Log, number uint64) (*rece
 	return receipt.Decode(answer)
 }
 
+// Certificate gets the proof of orders to destroy, and of what members have said since.
+func (c *Client) Certificate(ctx context.Context, orders ...exchange.Ordered) (*receipt.Certificate, error) {
+	answer, err := c.call(ctx, "certificate", encodeOrders(orders))
+	if err != nil {
+		return nil, err
+	}
+	return receipt.DecodeCertificate(answer)
+}
+
 // NetworkKey is the newest generation, as the home member tells it.
 func (c *Client) NetworkKey(ctx context.Context) (newest *op.NetworkKey, before wire.Hash, err error) {
 	answer, err := c.call(ctx, "network-key", nil)

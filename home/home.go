@@ -11,6 +11,8 @@
 package home
 
 import (
+	"fmt"
+
 	"vitalog/exchange"
 	"vitalog/grant"
 	"vitalog/key"
@@ -82,6 +84,32 @@ func decodeResults(b []byte) ([]ledger.Result, error) {
 		x.Detail = string(r.Bytes(maxDetail))
 		r.Fixed(x.Log[:])
 		x.First, x.Count = r.U64(), int(r.U32())
+	}
+	return out, r.End()
+}
+
+func encodeOrders(orders []exchange.Ordered) []byte {
+	var w wire.Writer
+	w.U32(uint32(len(orders)))
+	for _, o := range orders {
+		w.Fixed(o.Log[:])
+		w.U64(o.Entry)
+	}
+	return w.Done()
+}
+
+func decodeOrders(b []byte) ([]exchange.Ordered, error) {
+	r := wire.NewReader(b)
+	out := make([]exchange.Ordered, r.Count(exchange.MaxOrders, 40))
+	for i := range out {
+		o := &out[i]
+		r.Fixed(o.Log[:])
+		if o.Entry = r.U64(); r.Err() == nil && i > 0 && !out[i-1].Before(*o) {
+			r.Fail(fmt.Errorf("orders that are not ascending: %w", wire.ErrNonCanonical))
+		}
+	}
+	if r.Err() == nil && len(out) == 0 {
+		r.Fail(fmt.Errorf("no orders: %w", wire.ErrNonCanonical))
 	}
 	return out, r.End()
 }

@@ -40,6 +40,14 @@ func TestTheServiceStoresServesAndBoundsWhatStrangersPut(t *testing.T) {
 	if _, err := c.Receipt(ctx, key.Log{1}, 0); !errors.Is(err, exchange.ErrNotShared) {
 		t.Errorf("a receipt of a log that nobody has: %v", err)
 	}
+	for _, bad := range [][]exchange.Ordered{nil, {{Log: key.Log{2}}, {Log: key.Log{1}}}, make([]exchange.Ordered, exchange.MaxOrders+1)} {
+		if _, err := c.Certificate(ctx, bad...); err == nil || errors.Is(err, exchange.ErrNotShared) {
+			t.Errorf("a certificate of %d orders, none or out of order: %v", len(bad), err)
+		}
+	}
+	if _, err := c.Certificate(ctx, exchange.Ordered{Log: key.Log{1}}); !errors.Is(err, exchange.ErrNotShared) {
+		t.Errorf("a certificate of a log that nobody has: %v", err)
+	}
 
 	// What nobody has is empty, in its place; a call names at least one and at most 256.
 	many := func(call string, before, count int, also ...byte) (int, string) {

@@ -15,12 +15,14 @@ import (
 	"testing"
 	"time"
 
+	"vitalog/blobstore"
 	"vitalog/consent"
 	"vitalog/exchange"
 	"vitalog/fhir"
 	"vitalog/grant"
 	"vitalog/internal/testnet"
 	"vitalog/key"
+	"vitalog/node"
 	"vitalog/op"
 	"vitalog/receipt"
 	"vitalog/section"
@@ -51,6 +53,7 @@ func TestThePatientsAppWorksOnARunningNetwork(t *testing.T) {
 		lacks(t, "node runs the app's flows: %v", err)
 	}
 	h := &hospital{testnet.Start(t, 2, 0), t}
+	h.retain(10)
 	desk := httptest.NewServer(h)
 	t.Cleanup(desk.Close)
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
@@ -77,6 +80,9 @@ func lacks(t testing.TB, format string, args ...any) {
 func (h *hospital) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var ask struct {
 		Card, Chart, Export, Link, Passcode string
+		Certificate                         []byte
+		Log                                 key.Log
+		Entry                               uint64
 		Times                               int
 		Embedded                            *int
 	}
@@ -100,6 +106,14 @@ func (h *hospital) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			said, err = openLinks(r.Context(), ask.Link, ask.Passcode, ask.Embedded, max(1, ask.Times))
 		case "/custody":
 			said, err = h.custody(r.Context())
+		case "/held":
+			said, err = h.held(ask.Log, ask.Entry)
+		case "/expunge":
+			said, err = "done", h.expunge(r.Context())
+		case "/kept":
+			said, err = "done", h.kept(r.Context(), ask.Entry)
+		case "/certificate":
+			said, err = h.certificate(ask.Certificate)
 		case "/read":
 			said, err = h.read(r.Context(), ask.Chart)
 		}
@@ -170,10 +184,96 @@ func (h *hospital) custody(ctx context.Context) (any, error) {
 	return map[string]string{"chart": chart, "card": card.Code()}, nil
 }
 
+// held counts the members that have ciphertext or header of a record.
+func (h *hospital) held(log key.Log, entry uint64) (any, error) {
+	e, err := h.Nodes[0].Chain.Ledger().Entry(log, entry)
+	if err != nil {
+		return nil, err
+	}
+	r, ok := e.Says.(*op.Recorded)
+	if !ok {
+		return nil, fmt.Errorf("entry %d is no record", entry)
+	}
+	members := 0
+	for _, n := range h.Nodes {
+		has, err := n.Store.Has(r.Blob)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := n.Store.Header(log, r.ID); err == nil || !errors.Is(err, blobstore.ErrNotFound) {
+			has = true
+		}
+		if has {
+			members++
+		}
+	}
+	return map[string]int{"members": members}, nil
+}
+
+// retain has the law make the hospital keep what it writes from now on, for years.
+func (h *hospital) retain(years int) {
+	h.t.Helper()
+	h.Stop(h.t, 1)
+	c, err := node.Load(h.MemberDir(1))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	c.Retention = exchange.Retention{Years: years}
+	if err := c.Save(h.MemberDir(1)); err != nil {
+		h.t.Fatal(err)
+	}
+	h.Restart(h.t, 1, node.Options{})
+	h.WaitReady(h.t)
+}
+
+// kept opens the copy that the hospital keeps of what was entry.
+func (h *hospital) kept(ctx context.Context, entry uint64) error {
+	m := h.Nodes[1].Member
+	for _, c := range m.KeptCopies() {
+		if c.Entry != entry {
+			continue
+		}
+		by := who
+		by.Purpose, by.Reason = exchange.Legal, "an audit"
+		o, err := m.OpenCopy(ctx, by, c.Name)
+		if err != nil {
+			return err
+		}
+		return o.Close()
+	}
+	return fmt.Errorf("no copy of entry %d is kept", entry)
+}
+
+// expunge has every member take what was destroyed out of its files now, and not minutes later.
+func (h *hospital) expunge(ctx context.Context) error {
+	for _, n := range h.Nodes {
+		if err := n.Store.Expunge(ctx, time.Now()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// certificate counts the records that a certificate shows as destroyed by all members.
+func (h *hospital) certificate(file []byte) (any, error) {
+	c, err := receipt.DecodeCertificate(file)
+	if err != nil {
+		return nil, err
+	}
+	orders, err := c.Verify(h.Nodes[1].Genesis)
+	records := 0
+	for i := range orders {
+		if orders[i].Complete() {
+			records += len(orders[i].Records)
+		}
+	}
+	return map[string]int{"records": records}, err
+}
+
 // attach publishes bytes as a small attachment and as a large one.
 func (h *hospital) attach(ctx context.Context, chart string) (any, error) {
 	at := map[int]uint64{}
-	for _, size := range []int{100, 1_500_000} {
+	for _, size := range []int{100, 9_000_000} {
 		b := make([]byte, size)
 		for i := range b {
 			b[i] = byte(i % 251)

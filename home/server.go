@@ -78,6 +78,17 @@ func NewServer(home exchange.Home, links *Links, log *slog.Logger) *Server {
 		}
 		return rc.Encode(), nil
 	})
+	s.handle("certificate", 4+40*exchange.MaxOrders, s.outward(func(r *http.Request, body []byte) ([]byte, error) {
+		orders, err := decodeOrders(body)
+		if err != nil {
+			return nil, invalid{err}
+		}
+		c, err := home.Certificate(r.Context(), orders...)
+		if err != nil {
+			return nil, err
+		}
+		return c.Encode(), nil
+	}))
 	s.handle("network-key", 0, func(r *http.Request, _ []byte) ([]byte, error) {
 		k, before, err := home.NetworkKey(r.Context())
 		if err != nil {

@@ -46,7 +46,7 @@ type Author struct {
 	secret [32]byte
 }
 
-// Wrap seals an envelope's secret, bound to context, in 65 bytes.
+// Wrap seals the author's half of an envelope's secret, bound to context, in 65 bytes.
 func (a *Author) Wrap(context []byte, secret [32]byte) ([]byte, error) {
 	return sealWith(&a.secret, context, secret[:]), nil
 }

@@ -1,12 +1,12 @@
 // Package kv keeps keys and values on a disk: the ledger, the consensus engine's blocks and the small ciphertexts share one store.
 //
 // It promises that what Write was given is on the disk, whole, when Write returns, and that after a crash the store is as it was after
-// some Write. It refuses a directory written by a newer program, and it refuses to write after the disk failed once: a full disk is an
+// some Write. It refuses a directory written by a newer program or by one with an older layout, and it refuses to write after the disk failed once: a full disk is an
 // error from Write and from every later Write, never a panic, while reads go on. What is on the disk stays as at the failure.
 //
 //	db, _ := kv.Open("/var/lib/vitalog/db")
 //	db.Prefix("ledger/").Write([]kv.Change{{Key: k, Value: v}})      on the disk:  "ledger/" k = v
-//	the key 00 "format" holds the version of the layout, 00 01
+//	the key 00 "format" holds the version of the layout, 00 02
 //
 // See spec/disk.md.
 package kv
@@ -26,7 +26,7 @@ import (
 )
 
 // Format is the version of the layout on the disk that this program writes and reads.
-const Format uint16 = 1
+const Format uint16 = 2
 
 // Sizes that trade memory for speed, in bytes. Tables in memory are a part of the cache: what they take is not left for blocks, so the
 // cache is larger than as many of them as there can be.
@@ -119,10 +119,14 @@ func (d *DB) checkFormat() error {
 	case len(v) != 2:
 		return fmt.Errorf("format version of %d bytes, want 2: this is no store of this program", len(v))
 	}
-	if got := binary.BigEndian.Uint16(v); got != Format {
-		return fmt.Errorf("format version %d, this program reads %d: use a newer program", got, Format)
+	got, use := binary.BigEndian.Uint16(v), "a newer program"
+	switch {
+	case got == Format:
+		return nil
+	case got < Format: // nothing converts it
+		use = "the program that wrote it, or begin with a new directory"
 	}
-	return nil
+	return fmt.Errorf("format version %d, this program reads %d: use %s", got, Format, use)
 }
 
 // Prefix is the part of d whose keys begin with p; its methods take and give keys without it. p is not empty, doesn't begin with a zero

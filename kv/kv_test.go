@@ -115,16 +115,26 @@ func TestFirstFindsTheFirstKeyThatHasAValueInItsOwnPartOnly(t *testing.T) {
 	}
 }
 
-func TestANewerFormatIsRefusedWithTheReason(t *testing.T) {
-	dir := t.TempDir()
-	db := open(t, dir)
-	if err := db.Write([]kv.Change{{Key: []byte("\x00format"), Value: []byte{0, 2}}}); err != nil {
-		t.Fatal(err)
-	}
-	db.Close()
-	_, err := kv.Open(dir)
-	if want := "store in " + dir + ": format version 2, this program reads 1: use a newer program"; err == nil || err.Error() != want {
-		t.Fatalf("got %v, want %s", err, want)
+func TestAnotherFormatIsRefusedWithTheReason(t *testing.T) {
+	for version, want := range map[byte]string{
+		1: "format version 1, this program reads 2: use the program that wrote it, or begin with a new directory",
+		3: "format version 3, this program reads 2: use a newer program",
+	} {
+		dir := t.TempDir()
+		db := open(t, dir)
+		if v, err := db.Get([]byte("\x00format")); err != nil || !bytes.Equal(v, []byte{0, 2}) {
+			t.Fatalf("a new store says %x, %v, want 0002", v, err)
+		}
+		if err := db.Write([]kv.Change{{Key: []byte("\x00format"), Value: []byte{0, version}}}); err != nil {
+			t.Fatal(err)
+		}
+		db.Close()
+		for range 2 { // the refusal changes nothing
+			_, err := kv.Open(dir)
+			if want := "store in " + dir + ": " + want; err == nil || err.Error() != want {
+				t.Fatalf("got %v, want %s", err, want)
+			}
+		}
 	}
 }
 

@@ -26,6 +26,9 @@ func (s *stage) append(g *log, o *op.Operation, b *op.Append) *Result {
 	if rid, ok := s.recorded(g, b.Records); ok {
 		return no(RecordExists, "%v", rid)
 	}
+	if r := s.namedBefore(b.Records); r != nil {
+		return r
+	}
 	if r := s.charge(g, o.Signer, entryCost(o)); r != nil {
 		return r
 	}

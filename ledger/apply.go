@@ -15,6 +15,9 @@ func (s *stage) apply(o *op.Operation) Result {
 	case s.windows.has(id, o.Expires):
 		return *no(Replayed, "operation %v", id)
 	}
+	if r := s.namesRecord(o.Body); r != nil {
+		return s.done(o, r)
+	}
 	if o.Body.Kind() >= op.KindHello {
 		return s.done(o, s.contribute(o))
 	}
@@ -57,8 +60,12 @@ func (s *stage) inLog(g *log, o *op.Operation) *Result {
 		return s.erase(g, o, b, b.Ranges)
 	case *op.Destroy:
 		return s.erase(g, o, b, b.Ranges)
+	case *op.Keep:
+		return s.keep(g, o, b)
 	case *op.Post:
 		return s.post(g, o, b)
+	case *op.Deleted:
+		return s.deleted(g, o, b)
 	case *op.Stored:
 		return s.stored(g, o, b)
 	case *op.Anchor:

@@ -97,7 +97,9 @@ func BenchmarkExecute(b *testing.B) {
 		body func(i int) op.Body
 		size int
 	}{
-		{"access", func(int) op.Body { return &op.Access{Ranges: []consent.Range{{From: 0, To: 1}}} }, 1},
+		{"access", func(i int) op.Body {
+			return &op.Access{Ranges: []consent.Range{{From: 0, To: 1}}, Detail: wire.Sum("detail", wire.U64(uint64(i)))}
+		}, 1},
 		{"append1", func(i int) op.Body { return records(i, 1) }, 1},
 		{"append100", func(i int) op.Body { return records(i, 100) }, 100},
 	} {
@@ -143,7 +145,7 @@ func BenchmarkExecute(b *testing.B) {
 func records(from, n int) *op.Append {
 	a := &op.Append{Epoch: 1, NetGen: 1}
 	for i := range n {
-		a.Records = append(a.Records, op.Record{ID: key.Record(wire.Sum("rid", wire.U64(uint64(from*n+i))))})
+		a.Records = append(a.Records, op.Record{ID: key.Record(wire.Sum("rid", wire.U64(uint64(from*n+i)))), Blob: wire.Sum("blob", wire.U64(uint64(from*n+i)))})
 	}
 	return a
 }

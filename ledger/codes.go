@@ -39,10 +39,12 @@ const (
 	BadCeremony   Code = 26 // a contribution that doesn't verify
 	KeyInUse      Code = 27 // the key already has a role in this log
 	BadProof      Code = 28 // the new key has not agreed to take over
-	TooManyErased Code = 29 // separate ranges of erased entries
+	TooManyErased Code = 29 // separate ranges of erased entries, or of kept ones
 	NotMember     Code = 30 // only a member's key may
 	UnsoundKey    Code = 31 // no point of the curve, or one under which anybody can sign
 	OutOfLine     Code = 32 // not what follows the signer's last storage receipt
+	NotUntil      Code = 33 // a copy can't be kept until then: it is over, or too far ahead
+	NamedBefore   Code = 34 // a record's ciphertext is named once, and nothing else has its hash
 )
 
 var codeText = [...]string{"ok", "malformed", "signature does not verify", "replayed", "expired", "expires too far ahead", "unknown log",
@@ -50,7 +52,7 @@ var codeText = [...]string{"ok", "malformed", "signature does not verify", "repl
 	"key was never granted anything here", "right not granted", "stale epoch", "not the newest network key", "no network key yet",
 	"record id was used before", "no such grant", "wider than its parent", "too many grants", "no such entry", "not the author",
 	"quota used up", "not a validator", "wrong phase of the ceremony", "bad contribution to the ceremony", "key already in use",
-	"new key does not agree", "too many separate erasures", "not a member", "unsound key", "not what follows the last storage receipt"}
+	"new key does not agree", "too many separate erasures", "not a member", "unsound key", "not what follows the last storage receipt", "no moment to keep a copy until", "ciphertext was named before"}
 
 // String is a few plain words.
 func (c Code) String() string {

@@ -31,7 +31,7 @@ func TestCodesAreThoseOfTheSpec(t *testing.T) {
 		}
 		next++
 	}
-	if next != ledger.OutOfLine+1 || !strings.HasPrefix(next.String(), "code ") {
+	if next != ledger.NamedBefore+1 || !strings.HasPrefix(next.String(), "code ") {
 		t.Errorf("the spec ends at %d", next)
 	}
 }

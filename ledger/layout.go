@@ -16,6 +16,7 @@ import (
 //	f log#                      frontier of the log's tree
 //	n log# level index          hash of a complete subtree of 2^level entries; level 3, 6, 9…
 //	r log# record id            entry#                               for ever, erased or not
+//	u sha256                    01 or 02                             named by a record, or by anything else
 //	p log# key                  entry#                               a key that posted with a ticket: it may not again
 //	o log# key                  key                                  the grantee's first key, for all keys it ever had, once it has had two
 //	b height                    (log#, first entry#, count)…         what the block added, in order
@@ -25,6 +26,7 @@ import (
 //	c                           ceremony
 //	s member#                   height up to which the member says that it holds what blocks asked for
 //	x member# sha256            01: but not this
+//	d member#                   upto, entry#                         the member's last deletion receipt
 //	w minute height             ids of operations that expire in that minute, in order
 const (
 	atMeta     = 'm'
@@ -34,6 +36,7 @@ const (
 	atFrontier = 'f'
 	atNode     = 'n'
 	atRecord   = 'r'
+	atNamed    = 'u'
 	atPoster   = 'p'
 	atOrigin   = 'o'
 	atBlock    = 'b'
@@ -43,6 +46,7 @@ const (
 	atCeremony = 'c'
 	atUpto     = 's'
 	atLacking  = 'x'
+	atDeleted  = 'd'
 	atWindow   = 'w'
 )
 

@@ -406,6 +406,119 @@ func TestAStorageReceiptGoesOnFromTheLastOneOfItsValidator(t *testing.T) {
 	available(5, b, 1, true)
 }
 
+// Who destroys a record has every member delete its ciphertext: it must be nobody else's.
+func TestARecordsCiphertextIsNamedOnceAndByNothingElse(t *testing.T) {
+	w := newWorld(t, founders(4))
+	w.makeKey()
+	for _, who := range []string{"patient", "thief"} {
+		w.must(w.create(who))
+	}
+	record := func(who, id string, blobs ...wire.Hash) *op.Operation {
+		b := &op.Append{Epoch: 1, NetGen: 1}
+		for i, h := range blobs {
+			b.Records = append(b.Records, op.Record{ID: key.Record(seed(fmt.Sprint(id, i))), Blob: h})
+		}
+		return w.sign(who, w.logOf(who), b)
+	}
+	grant := func(who, to string, message wire.Hash) *op.Operation {
+		return w.sign(who, w.logOf(who), &op.Grant{Terms: consent.Terms{Key: actor(to).Public(), Rights: consent.Read, Ranges: []consent.Range{{From: 0, To: consent.Forever}}}, Message: message})
+	}
+	read := func(who, of string, detail wire.Hash) *op.Operation {
+		return w.sign(who, w.logOf(of), &op.Access{Ranges: []consent.Range{{From: 0, To: 1}}, Detail: detail})
+	}
+	letter, detail, blob, other := seed("letter"), seed("detail"), seed("blob"), seed("other")
+	w.must(grant("patient", "hospital", letter))
+	w.must(read("hospital", "patient", detail))
+	w.must(record("patient", "r", blob))
+	w.must(grant("thief", "lab", letter)) // a letter may be written twice
+
+	for what, h := range map[string]wire.Hash{"a record's ciphertext": blob, "a grant's message": letter, "an access's detail": detail} {
+		w.refuse(ledger.NamedBefore, record("thief", what, other, h))
+	}
+	w.refuse(ledger.NamedBefore, record("thief", "twice", other, other))
+	w.refuse(ledger.NamedBefore, record("patient", "mine", blob))
+	w.refuse(ledger.NamedBefore, grant("thief", "pharmacy", blob))
+	w.refuse(ledger.NamedBefore, read("lab", "thief", blob))
+
+	// In one block the first one has it.
+	got, _ := w.block(record("patient", "s", other), record("thief", "s", other), grant("thief", "pharmacy", other))
+	for i, want := range []ledger.Code{ledger.OK, ledger.NamedBefore, ledger.NamedBefore} {
+		if got[i].Code != want {
+			t.Errorf("operation %d of the block: %v, want %v", i, got[i].Code, want)
+		}
+	}
+	w.reopen()
+	w.refuse(ledger.NamedBefore, record("thief", "t", other))
+}
+
+func TestADeletionReceiptRisesAndTellsWhichDestructionsItMeans(t *testing.T) {
+	g := founders(4)
+	g.Members[3].Validator = false
+	w := newWorld(t, g)
+	chart := w.create("patient")
+	w.must(chart)
+	own := func(name string) key.Log { return op.StoredLog(w.l.Network(), actor(name).Public()) }
+	say := func(name string, upto uint64) *op.Operation {
+		return w.sign(name, own(name), &op.Deleted{Upto: upto})
+	}
+	w.refuse(ledger.UnknownLog, say("member0", 1))
+	for i, name := range []string{"member0", "member1", "member3", "patient"} {
+		w.must(w.sign(name, own(name), &op.Create{Salt: op.StoredSalt(), Ticket: w.ticket(i%3, op.CreateSubject(own(name)))}))
+	}
+	w.refuse(ledger.WrongLogID, w.sign("member1", own("member0"), &op.Deleted{Upto: 1}))
+	w.refuse(ledger.WrongLogID, w.sign("patient", chart.Log, &op.Deleted{Upto: 1}))
+	w.refuse(ledger.NotMember, say("patient", 1))
+	w.refuse(ledger.OutOfLine, say("member0", 0))
+	w.refuse(ledger.OutOfLine, say("member0", w.l.Height()+1))
+
+	told := func(member int, upto, before uint64) {
+		t.Helper()
+		got, entry, err := w.l.Deleted(member)
+		if err != nil || got != upto {
+			t.Fatalf("member %d has deleted up to %d, want %d, %v", member, got, upto, err)
+		}
+		e, err := w.l.Entry(own(fmt.Sprint("member", member)), entry)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if says := e.Says.(*op.Cleared); says.Upto != upto || says.Before != before || e.At < before {
+			t.Errorf("member %d at %d: %+v, want up to %d, before %d", member, e.At, says, upto, before)
+		}
+	}
+	timeOf := func(height uint64) (at uint64) {
+		t.Helper()
+		if err := w.l.BlockEntries(height, func(e *op.Entry) error { at = e.At; return nil }); err != nil || at == 0 {
+			t.Fatal(height, at, err)
+		}
+		return at
+	}
+	// What is between is told by its first entry, however many blocks are empty; who holds records and is no validator says it too.
+	before := w.l.Height()
+	w.block()
+	w.block()
+	w.must(w.sign("owner", own("owner"), &op.Create{Salt: op.StoredSalt(), Ticket: w.ticket(0, op.CreateSubject(own("owner")))}))
+	w.must(say("member3", before))
+	told(3, before, timeOf(before+3))
+	w.refuse(ledger.OutOfLine, say("member3", before))
+	w.refuse(ledger.OutOfLine, say("member3", before-1))
+
+	// Where nothing is between it is the receipt's own time. In one block each stands on the one before it.
+	now := w.l.Height()
+	results, _ := w.block(say("member0", now-1), say("member0", now-1), say("member1", now), say("member0", now))
+	for i, want := range []ledger.Code{ledger.OK, ledger.OutOfLine, ledger.OK, ledger.OK} {
+		if results[i].Code != want {
+			t.Errorf("receipt %d of the block: %v, want %v", i, results[i].Code, want)
+		}
+	}
+	w.reopen()
+	told(0, now, timeOf(now+1))
+	told(1, now, timeOf(now+1))
+	told(3, before, timeOf(before+3))
+	if upto, _, err := w.l.Deleted(2); upto != 0 || err != nil {
+		t.Errorf("who said nothing has deleted up to %d, %v", upto, err)
+	}
+}
+
 func TestOfFourValidatorsTwoOthersMustHoldIt(t *testing.T) {
 	w := newWorld(t, founders(4))
 	claim := func(name string) {

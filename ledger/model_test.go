@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"testing"
 
 	"vitalog/consent"
@@ -21,6 +22,8 @@ type modelLog struct {
 	accesses []uint64 // grants under which an access was allowed
 	erased   map[uint64]bool
 	writers  map[uint64]string // of the records, by who is behind the key
+	destroys map[uint64][]uint64
+	kept     map[uint64]modelKept
 	rids     map[string]bool
 }
 
@@ -29,6 +32,21 @@ type modelGrant struct {
 	who     string // behind the key
 	terms   consent.Terms
 	revoked bool
+}
+
+type modelKept struct {
+	who   string
+	until uint64
+}
+
+// keeps tells whether who keeps all of the entries.
+func (m *modelLog) keeps(who string, now uint64, entries []uint64) bool {
+	for _, n := range entries {
+		if k := m.kept[n]; k.who != who || now >= k.until {
+			return false
+		}
+	}
+	return true
 }
 
 func (m *modelLog) find(entry uint64) *modelGrant {
@@ -185,7 +203,7 @@ func (r *random) step() (*op.Operation, func(ledger.Result) error) {
 	case 6: // rotate
 		b := &op.Rotate{Epoch: m.epoch + 1 + uint32(r.IntN(4)/3)}
 		return sign(b), expect(owner && b.Epoch == m.epoch+1, func(ledger.Result) { m.epoch++ })
-	case 7: // block
+	case 7: // block or destroy
 		rs := r.ranges(m.size)
 		if len(rs) == 0 {
 			break
@@ -195,9 +213,38 @@ func (r *random) step() (*op.Operation, func(ledger.Result) error) {
 			by, record := m.writers[n]
 			ok = ok && record && (owner || by == who)
 		}
-		return sign(op.NewBlock(rs...)), expect(ok, func(ledger.Result) {
+		b, destroy := op.Body(op.NewBlock(rs...)), r.IntN(2) == 0
+		if destroy {
+			b = op.NewDestroy(rs...)
+		}
+		return sign(b), expect(ok, func(res ledger.Result) {
 			for _, n := range entriesOf(rs) {
 				m.erased[n] = true
+			}
+			if destroy {
+				m.destroys[res.First] = entriesOf(rs)
+			}
+		})
+	case 9: // keep
+		b := &op.Keep{Until: now + r.Uint64N(50_000)}
+		for n := range m.size { // the newest destroy, and most often what it names
+			if d := m.destroys[n]; d != nil {
+				if b.Destroy, b.Ranges = n, r.ranges(m.size); r.IntN(4) > 0 {
+					b.Ranges, who = []consent.Range{{From: d[0], To: d[0] + 1}}, m.writers[d[0]]
+				}
+			}
+		}
+		owner, signer = who == m.owner, actor(r.keys[m.owner+who])
+		if len(b.Ranges) == 0 || owner && r.IntN(4) > 0 {
+			break
+		}
+		ok := !owner && m.known(who) && b.Until > now
+		for _, n := range entriesOf(b.Ranges) {
+			ok = ok && m.writers[n] == who && slices.Contains(m.destroys[b.Destroy], n)
+		}
+		return sign(b), expect(ok, func(ledger.Result) {
+			for _, n := range entriesOf(b.Ranges) {
+				m.kept[n] = modelKept{who, b.Until}
 			}
 		})
 	case 8: // rekey
@@ -223,6 +270,9 @@ func (r *random) step() (*op.Operation, func(ledger.Result) error) {
 		if m.erased[n] {
 			g = nil
 		}
+	}
+	if m.keeps(who, now, entries) {
+		g = &modelGrant{}
 	}
 	return o, expect(true, func(res ledger.Result) {
 		if g != nil {
@@ -286,7 +336,7 @@ func TestThreeLedgersAndTheModelAgree(t *testing.T) {
 			var setup []*op.Operation
 			for _, o := range []string{"ann", "bob"} {
 				setup = append(setup, one.create(o))
-				r.logs = append(r.logs, &modelLog{owner: o, size: 1, epoch: 1, erased: map[uint64]bool{}, writers: map[uint64]string{}, rids: map[string]bool{}})
+				r.logs = append(r.logs, &modelLog{owner: o, size: 1, epoch: 1, erased: map[uint64]bool{}, writers: map[uint64]string{}, destroys: map[uint64][]uint64{}, kept: map[uint64]modelKept{}, rids: map[string]bool{}})
 				r.keys[o+o] = o
 				for _, who := range cast {
 					r.keys[o+who] = who

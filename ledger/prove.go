@@ -25,15 +25,8 @@ func (l *Ledger) Prove(log key.Log, n uint64) (*op.Proof, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %v: %w", log, err)
 	}
-	if n >= h.Size {
-		return nil, fmt.Errorf("ledger: %w: %d of %v, which has %d", NoSuchEntry, n, log, h.Size)
-	}
-	if p.Entry, err = l.store.Get(at(atEntry, g, n)); err != nil {
-		return nil, fmt.Errorf("ledger: %v entry %d: %w", log, n, err)
-	}
-	p.EntryPath, err = merkle.Prove(h.Size, n, func(level int, i uint64) (wire.Hash, error) { return l.node(h, level, i) })
-	if err != nil {
-		return nil, fmt.Errorf("ledger: proof of %v entry %d: %w", log, n, err)
+	if p.Entry, p.EntryPath, err = l.ProveIn(h, n); err != nil {
+		return nil, err
 	}
 	p.HeadPath = l.heads.Prove(g)
 	return p, nil
@@ -58,4 +51,18 @@ func (l *Ledger) node(h *op.Head, level int, i uint64) (wire.Hash, error) {
 	}
 	right, err := l.node(h, level-1, 2*i+1)
 	return merkle.NodeHash(left, right), err
+}
+
+// ProveIn shows that entry n stands in a log, whose head is or was h.
+func (l *Ledger) ProveIn(h *op.Head, n uint64) (entry []byte, path []wire.Hash, err error) {
+	if n >= h.Size {
+		return nil, nil, fmt.Errorf("ledger: %w: %d of %v, which had %d", NoSuchEntry, n, h.Log, h.Size)
+	}
+	if entry, err = l.store.Get(at(atEntry, h.Number, n)); err == nil {
+		path, err = merkle.Prove(h.Size, n, func(level int, i uint64) (wire.Hash, error) { return l.node(h, level, i) })
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("ledger: proof of %v entry %d: %w", h.Log, n, err)
+	}
+	return entry, path, nil
 }

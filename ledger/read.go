@@ -56,6 +56,14 @@ func (l *Ledger) Head(log key.Log) (*op.Head, error) {
 	return l.head(n)
 }
 
+// Names tells whether an entry names a hash, or one did that was erased since.
+func (l *Ledger) Names(h wire.Hash) (bool, error) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	b, err := l.store.Get(namedAt(h))
+	return b != nil, err
+}
+
 // HeadByNumber is the state of the log that was created as number n; nil if there is none.
 func (l *Ledger) HeadByNumber(n uint64) (*op.Head, error) {
 	l.mu.RLock()

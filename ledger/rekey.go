@@ -38,7 +38,7 @@ func (s *stage) rekeyOwner(g *log, o *op.Operation, b *op.RekeyOwner) *Result {
 	return r
 }
 
-// rekeyGrantee moves all grants of a key, ended ones too, and its authorship.
+// rekeyGrantee moves all grants of a key, ended ones too, its authorship and the copies that it keeps.
 func (s *stage) rekeyGrantee(g *log, o *op.Operation, b *op.RekeyGrantee) *Result {
 	if granted(g.head, o.Signer) == nil {
 		return no(NotGranted, "")
@@ -51,6 +51,11 @@ func (s *stage) rekeyGrantee(g *log, o *op.Operation, b *op.RekeyGrantee) *Resul
 		for i := range g.head.Grants {
 			if g.head.Grants[i].Key == o.Signer {
 				g.head.Grants[i].Key = b.New
+			}
+		}
+		for i := range g.head.Kept {
+			if g.head.Kept[i].Key == o.Signer {
+				g.head.Kept[i].Key = b.New
 			}
 		}
 		first := s.first(g, o.Signer)

@@ -25,7 +25,9 @@ type stage struct {
 	keys    []*op.NetworkKey
 	*ceremony
 	windows  *windowStage
-	holdings map[int]*holding // by member, looked up, never ranged over
+	holdings map[int]*holding   // by member, looked up, never ranged over
+	gone     map[int]uint64     // by member: the height of its deletion receipt in this block; likewise
+	named    map[wire.Hash]byte // what this block names; likewise
 
 	// What finish makes of it.
 	heads             *merkle.Stage
@@ -123,6 +125,7 @@ func (s *stage) write(g *log, signer key.Verifier, says op.Statement) uint64 {
 			s.put(nodeAt(g.head.Number, level, e.Number>>level), node[:])
 		}
 	}
+	s.name(says)
 	g.encoded, g.dirty = append(g.encoded, b), true
 	g.head.Size++
 	s.entries = append(s.entries, e)

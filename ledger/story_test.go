@@ -24,7 +24,7 @@ import (
 //	at CLOCK                 hours:minutes[:seconds] since the story began
 //	again -> OUTCOME         the last operation once more
 //	reopen                   the ledger from its store
-//	expect head FIELD VALUE  size, epoch, grants, erased
+//	expect head FIELD VALUE  size, epoch, grants, erased, kept
 //	expect entries KIND…     of the log, all of them
 //	expect entry N WORDS     number, kind and what matters
 //
@@ -234,6 +234,15 @@ func (s *story) body(by, verb string, args []string) (op.Body, error) {
 			return op.NewBlock(ranges...), err
 		}
 		return op.NewDestroy(ranges...), err
+	case "keep":
+		ranges, err := ranges(args)
+		b := &op.Keep{Destroy: num("of", "0"), Ranges: ranges}
+		if years := num("years", "0"); years > 0 {
+			b.Until = s.clock + years*uint64(op.MaxKeep.Milliseconds())/100
+		} else if err == nil {
+			b.Until, err = clock(opt("until", ""))
+		}
+		return b, err
 	case "post":
 		return &op.Post{Message: seed(by), Size: uint32(num("size", "100")), Ticket: s.ticket(0, op.PostSubject(log, me))}, nil
 	case "post-without-ticket":
@@ -259,7 +268,7 @@ func (s *story) expect(what string, args []string) error {
 	switch what {
 	case "head":
 		want = strings.Join(args[1:], " ")
-		got = map[string]string{"size": fmt.Sprint(h.Size), "epoch": fmt.Sprint(h.Epoch), "grants": fmt.Sprint(len(h.Grants)), "erased": text(h.Erased)}[args[0]]
+		got = map[string]string{"size": fmt.Sprint(h.Size), "epoch": fmt.Sprint(h.Epoch), "grants": fmt.Sprint(len(h.Grants)), "erased": text(h.Erased), "kept": s.kept(h.Kept)}[args[0]]
 	case "entries":
 		var kinds []string
 		err = s.l.Entries(h.Log, 0, h.Size, func(e *op.Entry) error {
@@ -313,6 +322,19 @@ func ranges(args []string) (out []consent.Range, err error) {
 		out = append(out, r)
 	}
 	return out, nil
+}
+
+// kept tells who keeps what.
+func (s *story) kept(kept []consent.Kept) string {
+	var out []string
+	for _, x := range kept {
+		for _, name := range []string{"hospital", "hospital2", "lab"} {
+			if actor(name).Public() == x.Key {
+				out = append(out, fmt.Sprintf("%s [%d,%d)", name, x.From, x.To))
+			}
+		}
+	}
+	return strings.Join(out, " ")
 }
 
 func text(rs []consent.Range) string {

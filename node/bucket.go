@@ -29,7 +29,11 @@ func (n *Node) attach(ctx context.Context, o Options) error {
 		return fmt.Errorf("bucket in vitalog.toml: %w", err)
 	}
 	n.bucket = b
-	return n.Store.Attach(b, n.Ring.Storage(), n.Member.Lost)
+	if err := n.Store.Attach(b, n.Ring.Storage(), n.Member.Lost); err != nil {
+		return err
+	}
+	n.Store.StayUntil(n.Member.Elsewhere())
+	return nil
 }
 
 // Storage is what 'vitalog storage status' shows.
@@ -40,9 +44,14 @@ type Storage struct {
 	Store    blobstore.Status `json:"store"`
 	Usage    cloud.Usage      `json:"usage"`    // of the bucket, since the start
 	Since    time.Time        `json:"since"`    // the start
-	Missing  int              `json:"missing"`  // ciphertexts and headers still to be fetched
+	Missing  int              `json:"missing"`  // ciphertexts, headers and other blobs still to be fetched
+	GivenUp  uint64           `json:"givenUp"`  // blobs, ever, that the bucket lost, no entry names and no member had
 	Patients int              `json:"patients"` // known here
 	Checks   []cloud.Finding  `json:"checks,omitempty"`
+
+	Availability *exchange.Availability `json:"availability,omitempty"` // absent where there is no other validator
+	Holdings     []exchange.Holding     `json:"validators"`             // what each validator says that it holds
+	Asked        uint64                 `json:"askedTo"`                // the newest block that asked them for something
 }
 
 // Storage tells how the member's ciphertext is kept. It tries the bucket out if check.
@@ -58,9 +67,27 @@ func (n *Node) Storage(ctx context.Context, check bool) (*Storage, error) {
 	if s.Missing, err = n.Member.Missing(); err != nil {
 		return nil, err
 	}
+	if s.GivenUp, err = n.Member.GivenUp(); err != nil {
+		return nil, err
+	}
+	if s.Availability, err = n.availability(); err != nil {
+		return nil, err
+	}
+	if s.Holdings, s.Asked, err = n.Member.Holdings(); err != nil {
+		return nil, err
+	}
 	charts, err := n.Member.Charts()
 	s.Patients = len(charts)
 	return s, err
+}
+
+// availability is nil where there is no other validator.
+func (n *Node) availability() (*exchange.Availability, error) {
+	a, err := n.Member.Availability()
+	if errors.Is(err, exchange.ErrAlone) {
+		return nil, nil
+	}
+	return &a, err
 }
 
 // StorageLine is one line of the answer to work on the store: how far it is, or at the end what it did. After an error no end comes.

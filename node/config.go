@@ -16,6 +16,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"vitalog/exchange"
 	"vitalog/gateway"
 	"vitalog/op"
 	"vitalog/panel"
@@ -66,6 +67,10 @@ type Config struct {
 	SignInRoles      map[string]string `toml:"sign_in_roles"`
 
 	Bucket string `toml:"bucket"`
+
+	Retention exchange.Retention `toml:"retention"`
+
+	Metrics string `toml:"metrics"`
 
 	LogLevel    string `toml:"log_level"`
 	DiskReserve int    `toml:"disk_reserve"` // MiB
@@ -142,8 +147,18 @@ sign_in_roles = { {{- range $i, $n := .SignInRoleNames}}{{if $i}},{{end}} {{prin
 
 # Where ciphertext lies for good: a bucket of this member's own, at a cloud or in a directory: "s3://hospital-vitalog?region=eu-central-1",
 # "azblob://vitalog", "gs://hospital-vitalog", "file:///srv/vitalog/bucket". What is fresh is packed into it, sealed, every ten minutes or 8 MiB. Credentials
-# come from the platform's usual places and never stand here. Empty: everything stays in data/. A bucket that has something is not to be taken away.
+# come from the platform's usual places and never stand here. Empty: everything stays in data/. A bucket that has something is not to be taken away. Another
+# one is filled again by itself; empty the old one then, for what is destroyed from now on is deleted in the new one alone.
 bucket = {{printf "%q" .Bucket}}
+
+# How long the law has this member keep what it writes: "10y", "3650d" (1 to 99 years, 1 to 36500 days, from the day on which a record was made). A
+# patient who destroys such a record then destroys it everywhere but here, sees until when it is kept, and sees each opening of it. It holds for
+# records that are written, and destroyed, while it stands here. Empty: nothing is kept.
+retention = {{printf "%q" .Retention}}
+
+# Where Prometheus may ask how the member is doing, at /metrics: host:port; empty: nowhere. It tells bytes, counts and ages, and nothing of any
+# patient. Off localhost it is TLS with tls_certificate, which is mandatory then, and who reaches it may read it.
+metrics = {{printf "%q" .Metrics}}
 
 # debug, info, warn or error. Logs are JSON lines on standard error, without names, keys or health data.
 log_level = {{printf "%q" .LogLevel}}
@@ -207,6 +222,9 @@ func Load(dir string) (*Config, error) {
 	if c.HL7 != "" && !Local(c.HL7) && (c.TLSCertificate == "" || c.TLSKey == "") {
 		return nil, fmt.Errorf("%s: hl7 is %s, which is not localhost: tls_certificate and tls_key must be set", path, c.HL7)
 	}
+	if c.Metrics != "" && !Local(c.Metrics) && (c.TLSCertificate == "" || c.TLSKey == "") {
+		return nil, fmt.Errorf("%s: metrics is %s, which is not localhost: tls_certificate and tls_key must be set", path, c.Metrics)
+	}
 	if c.HL7ClientCA != "" && c.TLSCertificate == "" {
 		return nil, fmt.Errorf("%s: hl7_client_ca is set: tls_certificate and tls_key must be too", path)
 	}
@@ -218,6 +236,17 @@ func Load(dir string) (*Config, error) {
 
 // HL7Names are the names in HL7Systems, sorted.
 func (c *Config) HL7Names() []string { return slices.Sorted(maps.Keys(c.HL7Systems)) }
+
+// defaultReserve is the room on the disk, in MiB, below which a member takes no writes, if the configuration says nothing.
+const defaultReserve = 256
+
+// Reserve is how many bytes stay free on the disk.
+func (c *Config) Reserve() uint64 {
+	if c.DiskReserve > 0 {
+		return uint64(c.DiskReserve) << 20
+	}
+	return defaultReserve << 20
+}
 
 // Local tells whether an address is reachable from this machine alone.
 func Local(address string) bool {

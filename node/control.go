@@ -73,11 +73,8 @@ func (n *Node) Status() (*Status, error) {
 		s.NetGen = k.Gen
 	}
 	s.Incidents = n.Member.Incidents(shownIncidents)
-	a, err := n.Member.Availability()
-	switch {
-	case err == nil:
-		s.Availability = &a
-	case !errors.Is(err, exchange.ErrAlone):
+	var err error
+	if s.Availability, err = n.availability(); err != nil {
 		return nil, err
 	}
 	if s.Missing, err = n.Member.Missing(); err != nil {
@@ -195,16 +192,7 @@ func (n *Node) control() http.Handler {
 		route(pattern, func(w http.ResponseWriter, r *http.Request) {
 			answer, err := f(r.Context(), r)
 			if err != nil {
-				status := http.StatusInternalServerError
-				switch {
-				case errors.Is(err, exchange.ErrNotShared):
-					status = http.StatusNotFound
-				case errors.Is(err, exchange.ErrInvalid):
-					status = http.StatusBadRequest
-				case errors.Is(err, exchange.ErrAlone):
-					status = http.StatusConflict
-				}
-				http.Error(w, err.Error(), status)
+				http.Error(w, err.Error(), statusOf(err))
 				return
 			}
 			w.Header().Set("Content-Type", "application/json")
@@ -215,9 +203,12 @@ func (n *Node) control() http.Handler {
 	handle("GET storage", func(ctx context.Context, r *http.Request) (any, error) {
 		return n.Storage(ctx, r.URL.Query().Get("check") == "true")
 	})
+	route("GET metrics", n.metrics)
 	route("POST storage", n.work)
 	route("POST verify", n.verify)
 	route("POST index", n.reindex)
+	handle("GET kept", func(context.Context, *http.Request) (any, error) { return n.Kept(), nil })
+	route("POST kept", n.openKept)
 	handle("POST card", func(_ context.Context, r *http.Request) (any, error) {
 		card, err := n.Member.IssueCard(r.URL.Query().Get("chart"))
 		if err != nil {
@@ -262,6 +253,22 @@ func (n *Node) control() http.Handler {
 		return map[string]string{"schema": "vitalog.request/v1", "request": fmt.Sprintf("%x", id)}, err
 	})
 	return mux
+}
+
+// statusOf is what an operator's request fails with.
+func statusOf(err error) int {
+	_, refused := errors.AsType[*exchange.Refused](err)
+	switch {
+	case refused:
+		return http.StatusForbidden
+	case errors.Is(err, exchange.ErrNotShared):
+		return http.StatusNotFound
+	case errors.Is(err, exchange.ErrInvalid):
+		return http.StatusBadRequest
+	case errors.Is(err, exchange.ErrAlone):
+		return http.StatusConflict
+	}
+	return http.StatusInternalServerError
 }
 
 // inLines has an answer be JSON lines that go out one by one, because the last may be hours away.

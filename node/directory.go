@@ -32,6 +32,9 @@ func (n *Node) syncDirectory(ctx context.Context) error {
 				continue
 			}
 			err := n.pullDirectory(ctx, other, other)
+			if err == nil {
+				n.Member.Answers(other)
+			}
 			if err == nil && !n.Directory.Complete() {
 				if err = n.pullDirectory(ctx, other, n.Number); err == nil {
 					if answered[other] = true; len(answered) >= op.Threshold(len(n.Genesis.Members)) {

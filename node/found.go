@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -41,7 +40,6 @@ func Found(name string, params op.Params, founders []Founder) ([]*keyring.Ring, 
 	g.Members = make([]op.Member, len(founders))
 	rings := make([]*keyring.Ring, len(founders))
 	configs := make([]*Config, len(founders))
-	ports := &portFinder{}
 	var making errgroup.Group // the keys take most of the time
 	for i, f := range founders {
 		if _, err := os.Stat(filepath.Join(f.Dir, ConfigFile)); !errors.Is(err, fs.ErrNotExist) {
@@ -69,7 +67,7 @@ func Found(name string, params op.Params, founders []Founder) ([]*keyring.Ring, 
 			addresses = append(addresses, &c.HL7)
 		}
 		for _, address := range addresses {
-			port, err := ports.next()
+			port, err := FreePort()
 			if err != nil {
 				return nil, err
 			}
@@ -124,34 +122,4 @@ func DrawPassphrase(dir string) ([]byte, error) {
 		return nil, err
 	}
 	return text, nil
-}
-
-// FreePort is a port of this machine that nobody listens on, from the same range as those of members.
-func FreePort() (int, error) { return new(portFinder).next() }
-
-// portFinder gives ports that nobody listens on, below those that systems give to outgoing connections.
-type portFinder struct{ last int }
-
-const (
-	firstPort = 18400
-	lastPort  = 32000
-)
-
-func (p *portFinder) next() (int, error) {
-	if p.last == 0 {
-		// Networks that are founded at the same time begin at different ports.
-		n, err := rand.Int(rand.Reader, big.NewInt(lastPort-firstPort-100))
-		if err != nil {
-			return 0, err
-		}
-		p.last = firstPort + int(n.Int64())
-	}
-	for p.last++; p.last < lastPort; p.last++ {
-		l, err := net.Listen("tcp", net.JoinHostPort("localhost", strconv.Itoa(p.last)))
-		if err == nil {
-			l.Close()
-			return p.last, nil
-		}
-	}
-	return 0, fmt.Errorf("no free port between %d and %d", firstPort, lastPort)
 }

@@ -75,6 +75,7 @@ type Node struct {
 	peers   *peer.Client
 	inside  *peer.Server
 	outside *http.Server
+	watched *http.Server       // for metrics; nil: nowhere
 	feed    context.CancelFunc // ends the listener for HL7 v2, which then answers what it has
 	fed     sync.WaitGroup
 	log     *slog.Logger
@@ -82,6 +83,12 @@ type Node struct {
 	tasks   sync.WaitGroup
 	close   sync.Once
 	closed  error // of the one Close
+
+	measured struct {
+		mu   sync.Mutex
+		text []byte
+		at   time.Time
+	}
 
 	data    string // directory of what may be lost
 	free    func() (uint64, error)
@@ -172,7 +179,7 @@ func (n *Node) serve(ctx context.Context, dir string, o Options) error {
 	holder.Log = n.log
 	n.Member, err = exchange.New(exchange.Config{Genesis: n.Genesis, Number: n.Number, Ring: n.Ring, Node: n.Chain, Store: n.Store,
 		Index: n.db.Prefix("member/"), Peers: n.peers, Release: holder.Near(n.peers), Log: n.log,
-		OpenBytes: n.Config.OpenMiB << 20, OpenIdle: n.Config.OpenIdle, Across: n.Config.SearchAcross, Panel: n.db.Prefix("panel/")})
+		OpenBytes: n.Config.OpenMiB << 20, OpenIdle: n.Config.OpenIdle, Keep: n.Config.Retention, Across: n.Config.SearchAcross, Panel: n.db.Prefix("panel/")})
 	if err != nil {
 		return err
 	}
@@ -249,6 +256,9 @@ func (n *Node) serveAPI(ctx context.Context, dir string) error {
 	n.outside = &http.Server{Handler: n.guarded(mux), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 10 * time.Minute, WriteTimeout: 10 * time.Minute, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug)}
 	n.outside.RegisterOnShutdown(patients.Close)
+	if err := n.serveMetrics(dir); err != nil {
+		return errors.Join(err, l.Close())
+	}
 	if n.Config.TLSCertificate != "" {
 		cert, err := tls.LoadX509KeyPair(inDir(dir, n.Config.TLSCertificate), inDir(dir, n.Config.TLSKey))
 		if err != nil {
@@ -364,6 +374,9 @@ func (n *Node) shut() error {
 		if err := n.outside.Shutdown(ctx); err != nil {
 			errs = append(errs, fmt.Errorf("requests under way were ended: %w", err), n.outside.Close())
 		}
+	}
+	if n.watched != nil {
+		errs = append(errs, n.watched.Close())
 	}
 	if n.Member != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), flush)

@@ -14,9 +14,6 @@ import (
 	"vitalog/kv"
 )
 
-// defaultReserve is the room on the disk, in MiB, below which a member takes no writes, if the configuration says nothing.
-const defaultReserve = 256
-
 // spaceEvery is how often a member looks how much room there is.
 const spaceEvery = time.Second
 
@@ -45,7 +42,7 @@ func (n *Node) Why() error {
 }
 
 // Keep runs the member in dir until ctx ends or it fails for good. When the disk is full it closes the member, waits until there is room, and starts it
-// again; what was acknowledged is there. started is called after each start; its error ends the member.
+// again; what was acknowledged is there. Meanwhile what is fresh of its ciphertext moves into its bucket, which may be what makes room. started is called after each start; its error ends the member.
 func Keep(ctx context.Context, dir string, passphrase []byte, o Options, started func(*Node) error) error {
 	for {
 		n, err := Start(ctx, dir, passphrase, o)
@@ -66,7 +63,7 @@ func Keep(ctx context.Context, dir string, passphrase []byte, o Options, started
 			return err
 		}
 		o.Log.Error("the member waits for room on the disk", "member", n.Number, "err", n.why)
-		if err := n.awaitRoom(ctx); err != nil {
+		if err := n.awaitRoom(ctx, o); err != nil {
 			return nil // ctx ended
 		}
 		o.Ring = n.Ring
@@ -117,11 +114,16 @@ func (n *Node) fail(why error) {
 	})
 }
 
-func (n *Node) awaitRoom(ctx context.Context) error {
+func (n *Node) awaitRoom(ctx context.Context, o Options) error {
 	tick := time.NewTicker(spaceEvery)
 	defer tick.Stop()
 	for {
 		if free, err := n.free(); err == nil && free >= n.reserve() {
+			return nil
+		}
+		if err := n.relieve(ctx, o); err != nil && ctx.Err() == nil {
+			n.log.Warn("what is fresh can't be moved into the bucket to make room", "err", err)
+		} else if free, err := n.free(); err == nil && free >= n.reserve() {
 			return nil
 		}
 		select {
@@ -132,12 +134,34 @@ func (n *Node) awaitRoom(ctx context.Context) error {
 	}
 }
 
-func (n *Node) reserve() uint64 {
-	if n.Config.DiskReserve > 0 {
-		return uint64(n.Config.DiskReserve) << 20
+// relieve moves what a member that is stopped has fresh into its bucket, if it has one.
+func (n *Node) relieve(ctx context.Context, o Options) (err error) {
+	if n.Config.Bucket == "" || o.Cloud == nil {
+		return nil
 	}
-	return defaultReserve << 20
+	o.complete()
+	db, store, err := o.Open(n.data)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close(), db.Close()) }()
+	b, err := o.Cloud(ctx, n.Config.Bucket)
+	if err != nil {
+		return err
+	}
+	if err := store.Attach(b, n.Ring.Storage(), nil); err != nil {
+		return errors.Join(err, b.Close())
+	}
+	if store.Status().Fresh > 0 {
+		_, err = store.Flush(ctx)
+	}
+	if free, unknown := n.free(); err == nil && (unknown != nil || free < n.reserve()) {
+		err = store.Leave() // a member that never starts again gives nobody anything
+	}
+	return err
 }
+
+func (n *Node) reserve() uint64 { return n.Config.Reserve() }
 
 // guarded refuses what would write while there is no room: 507, as an OperationOutcome, which clients of both doors can read.
 func (n *Node) guarded(h http.Handler) http.Handler {

@@ -33,6 +33,10 @@ func newBody(k Kind) Body {
 		return &Destroy{}
 	case KindPost:
 		return &Post{}
+	case KindKeep:
+		return &Keep{}
+	case KindDeleted:
+		return &Deleted{}
 	case KindStored:
 		return &Stored{}
 	case KindAnchor:

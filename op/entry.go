@@ -95,6 +95,8 @@ func DecodeEntry(log key.Log, number uint64, b []byte) (*Entry, error) {
 			e.Says = &Recorded{}
 		case KindAccess:
 			e.Says = &Accessed{}
+		case KindDeleted:
+			e.Says = &Cleared{}
 		case KindRefusals:
 			e.Says = &Refusals{}
 		default:

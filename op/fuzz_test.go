@@ -68,7 +68,7 @@ func FuzzEntry(f *testing.F) {
 func FuzzHead(f *testing.F) {
 	h := someHead()
 	f.Add(h.Encode())
-	h.Grants, h.Erased = nil, nil
+	h.Grants, h.Erased, h.Kept = nil, nil, nil
 	f.Add(h.Encode())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		number, log, errOf := op.HeadOf(b)

@@ -19,6 +19,7 @@ type Head struct {
 	Root     wire.Hash // RFC 6962 root over the hashes of the entries
 	Grants   []Granted // in the order of their entries
 	Erased   []consent.Range
+	Kept     []consent.Kept // copies that authors keep of what is erased; those whose time is over, until the list next changes
 	Quota    Bucket
 }
 
@@ -75,6 +76,14 @@ func (h *Head) Encode() []byte {
 		w.U64(x.From)
 		w.U64(x.To)
 	}
+	w.U32(uint32(len(h.Kept)))
+	for i := range h.Kept {
+		x := &h.Kept[i]
+		w.Fixed(x.Key[:])
+		w.U64(x.From)
+		w.U64(x.To)
+		w.U64(x.Until)
+	}
 	h.Quota.append(&w)
 	return w.Done()
 }
@@ -120,6 +129,15 @@ func DecodeHead(b []byte) (*Head, error) {
 	}
 	if r.Err() == nil && !consent.Ordered(h.Erased) {
 		r.Fail(fmt.Errorf("erased entries: %w", wire.ErrNonCanonical))
+	}
+	h.Kept = make([]consent.Kept, r.Count(MaxKept, 56))
+	for i := range h.Kept {
+		x := &h.Kept[i]
+		r.Fixed(x.Key[:])
+		x.From, x.To, x.Until = r.U64(), r.U64(), r.U64()
+	}
+	if r.Err() == nil && !consent.OrderedKept(h.Kept) {
+		r.Fail(fmt.Errorf("kept entries: %w", wire.ErrNonCanonical))
 	}
 	h.Quota.read(r)
 	if err := r.End(); err != nil {

@@ -13,6 +13,7 @@ const (
 	MaxGrants        = 1024 // grants in a log's lifetime that its head remembers
 	MaxOwners        = 8
 	MaxErased        = 4096 // separate ranges of blocked entries in a log
+	MaxKept          = 4096 // separate ranges of kept entries in a log
 	MaxMembers       = 128
 	MaxSealed        = 256 << 10 // bytes of a sealed message: grant message, post, access detail
 	MaxName          = 128       // bytes of a member's name
@@ -29,6 +30,10 @@ const (
 	MaxClockSkew = 5 * time.Second
 	// ReleaseWindow is how old an access may be, on the ledger clock, when a member still releases for it.
 	ReleaseWindow = 2 * time.Minute
+	// MaxKeep is how far ahead of the ledger clock an author may say that it keeps its copy until: 100 years.
+	MaxKeep = 36_525 * 24 * time.Hour
+	// KeepWithin is how long after a destroy its author may say that it keeps its copy, or until when: as long as there is to delete the record.
+	KeepWithin = 30 * 24 * time.Hour
 	// MaxRefusals per key and hour are entries of their own; of further ones only the number is kept.
 	MaxRefusals = 8
 )

@@ -18,7 +18,7 @@ import (
 
 func TestKindNumbersArePermanent(t *testing.T) {
 	want := map[byte]string{1: "create", 2: "append", 3: "grant", 4: "revoke", 5: "access", 6: "rotate", 7: "rekey-owner", 8: "rekey-grantee", 9: "erase-block", 10: "erase-destroy",
-		11: "post", 15: "stored", 16: "anchor", 32: "ceremony-hello", 33: "ceremony-commit", 34: "ceremony-reveal", 35: "ceremony-verdict", 36: "ceremony-justify", 37: "ceremony-tick"}
+		11: "post", 12: "keep", 13: "deleted", 15: "stored", 16: "anchor", 32: "ceremony-hello", 33: "ceremony-commit", 34: "ceremony-reveal", 35: "ceremony-verdict", 36: "ceremony-justify", 37: "ceremony-tick"}
 	seen := 0
 	for _, b := range samples() {
 		raw := signed(t, b).Encode(network)
@@ -282,6 +282,10 @@ func TestHeadsAreStrict(t *testing.T) {
 		"no owner":          func(h *op.Head) { h.Owners = nil },
 		"too many owners":   func(h *op.Head) { h.Owners = make([]key.Verifier, op.MaxOwners+1) },
 		"erased that touch": func(h *op.Head) { h.Erased = []consent.Range{{From: 1, To: 2}, {From: 2, To: 3}} },
+		"kept out of order": func(h *op.Head) { h.Kept[0], h.Kept[1] = h.Kept[1], h.Kept[0] },
+		"kept twice":        func(h *op.Head) { h.Kept[0].To = 6 },
+		"kept in pieces":    func(h *op.Head) { h.Kept = append(h.Kept, h.Kept[1]); h.Kept[2].From, h.Kept[2].To = 7, 8 },
+		"nothing kept":      func(h *op.Head) { h.Kept[1].To = h.Kept[1].From },
 		"a grant's rights":  func(h *op.Head) { h.Grants[0].Rights = 0 },
 	} {
 		h := someHead()
@@ -305,6 +309,7 @@ func TestTheLargestHeadFits(t *testing.T) {
 	}
 	h.Grants = slices.Repeat([]op.Granted{g}, op.MaxGrants)
 	h.Erased = make([]consent.Range, op.MaxErased)
+	h.Kept = make([]consent.Kept, op.MaxKept)
 	h.Owners = make([]key.Verifier, op.MaxOwners)
 	if n := len(h.Encode()); n > op.MaxHead {
 		t.Errorf("a head can have %d bytes, at most %d may be proven", n, op.MaxHead)

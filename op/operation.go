@@ -39,11 +39,13 @@ const (
 	KindBlock        Kind = 9  // erase: no more releases
 	KindDestroy      Kind = 10 // erase: locks, salt and ciphertext deleted everywhere
 	KindPost         Kind = 11
+	KindKeep         Kind = 12 // an author keeps its copy of destroyed records
+	KindDeleted      Kind = 13 // a member has deleted what was ordered destroyed
 	KindStored       Kind = 15
 	KindAnchor       Kind = 16
 
-	// The others of 12 to 31 are reserved: break-glass 12, confirm break-glass 13, claim once 14, propose 17, vote 18,
-	// governance tick 19, recovery 20, veto 21, release to guardians 22.
+	// The others of 14 to 31 are reserved: claim once 14, propose 17, vote 18, governance tick 19, recovery 20, veto 21, release to
+	// guardians 22, break-glass 23, confirm break-glass 24.
 
 	KindHello   Kind = 32 // the ceremony of the network key
 	KindCommit  Kind = 33
@@ -56,7 +58,7 @@ const (
 )
 
 var kindNames = map[Kind]string{KindCreate: "create", KindAppend: "append", KindGrant: "grant", KindRevoke: "revoke", KindAccess: "access", KindRotate: "rotate", KindRekeyOwner: "rekey-owner",
-	KindRekeyGrantee: "rekey-grantee", KindBlock: "erase-block", KindDestroy: "erase-destroy", KindPost: "post", KindStored: "stored", KindAnchor: "anchor", KindHello: "ceremony-hello", KindCommit: "ceremony-commit",
+	KindRekeyGrantee: "rekey-grantee", KindBlock: "erase-block", KindDestroy: "erase-destroy", KindPost: "post", KindKeep: "keep", KindDeleted: "deleted", KindStored: "stored", KindAnchor: "anchor", KindHello: "ceremony-hello", KindCommit: "ceremony-commit",
 	KindReveal: "ceremony-reveal", KindVerdict: "ceremony-verdict", KindJustify: "ceremony-justify", KindTick: "ceremony-tick", KindRefusals: "refusals"}
 
 // String is the kind's name as commands print it.

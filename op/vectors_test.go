@@ -83,7 +83,7 @@ func made(t *testing.T) (v vectors) {
 		v.Refused = append(v.Refused, refusedVector{why, hex.EncodeToString(bad)})
 	}
 	refuse("format version 2", 0, 2)
-	refuse("reserved kind", 1, 12)
+	refuse("reserved kind", 1, 14)
 	refuse("kind of an entry", 1, 64)
 	refuse("another network", 2, network[0]+1)
 	refuse("body of another kind", 1, byte(op.KindRotate))

@@ -69,7 +69,9 @@ func samples() []op.Body {
 		&op.Justify{Gen: 1, Deals: []op.Justification{{Receiver: 3, Share: share}}},
 		&op.Tick{Gen: 1},
 		&op.Anchor{Use: op.UsePortal, Hash: seed("release")},
+		&op.Deleted{Upto: 56},
 		&op.Stored{Upto: 57, Missing: []wire.Hash{{0x10}, {0x20}}, Back: []wire.Hash{{0x11}}},
+		&op.Keep{Destroy: 10, Ranges: []consent.Range{{From: 2, To: 3}, {From: 5, To: 6}}, Until: 2_080_000_000_000},
 	}
 }
 
@@ -86,6 +88,8 @@ func entries() (out []*op.Entry) {
 			says(&op.Recorded{Epoch: b.Epoch, NetGen: b.NetGen, Record: b.Records[0]})
 		case *op.Access:
 			says(&op.Accessed{Access: *b, Why: consent.Expired})
+		case *op.Deleted:
+			says(&op.Cleared{Deleted: *b, Before: 1_760_000_000_500})
 		default:
 			if b.Kind() < op.KindHello {
 				says(b)
@@ -103,7 +107,10 @@ func someHead() *op.Head {
 			{Grant: consent.Grant{Entry: 1, Terms: consent.Terms{Key: actor("lab").Public(), Rights: consent.Write}, Revoked: true}},
 			{Grant: consent.Grant{Entry: 7, Terms: terms, Used: 2}, Share: op.Bucket{Operations: 9, Bytes: 1000, At: 1_760_000_000_000}, Hour: 488_888, Refused: 3},
 		},
-		Erased: []consent.Range{{From: 2, To: 3}, {From: 5, To: 9}}, Quota: op.Bucket{Operations: 19_999, Bytes: 67_000_000, At: 1_760_000_000_001}}
+		Erased: []consent.Range{{From: 2, To: 3}, {From: 5, To: 9}},
+		Kept: []consent.Kept{{Key: actor("lab").Public(), Range: consent.Range{From: 2, To: 3}, Until: 1_900_000_000_000},
+			{Key: actor("hospital").Public(), Range: consent.Range{From: 5, To: 7}, Until: 2_080_000_000_000}},
+		Quota: op.Bucket{Operations: 19_999, Bytes: 67_000_000, At: 1_760_000_000_001}}
 }
 
 // signed is body as an operation with a fixed nonce, so that its bytes are always the same.

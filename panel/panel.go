@@ -11,6 +11,7 @@
 package panel
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -149,6 +150,9 @@ func (x *Index) Followed() (height uint64, err error) {
 // Follow notes that blocks were followed up to a height. A crash may undo it, together with the changes after it.
 func (x *Index) Follow(height uint64) error { return x.db.WriteLater([]kv.Change{x.at(height)}) }
 
+// Purge takes what was taken out of the index out of its files.
+func (x *Index) Purge(ctx context.Context) error { return x.db.Purge(ctx) }
+
 func (x *Index) name(context string, of ...[]byte) []byte {
 	n := x.ring.NameLocal(context, slices.Concat(of...))
 	return n[:nameSize]
@@ -162,14 +166,14 @@ func (x *Index) resourceKey(log key.Log, name string) []byte {
 	return append(x.logKey(kindResource, log), x.name("panel/resource", log[:], []byte(name))...)
 }
 
-func context(k []byte) []byte { return append([]byte("vitalog/v1/panel"), k...) }
+func contextOf(k []byte) []byte { return append([]byte("vitalog/v1/panel"), k...) }
 
 func (x *Index) seal(k, plain []byte) kv.Change {
-	return kv.Change{Key: k, Value: x.ring.SealLocal(context(k), plain)}
+	return kv.Change{Key: k, Value: x.ring.SealLocal(contextOf(k), plain)}
 }
 
 func (x *Index) open(k, sealed []byte) ([]byte, error) {
-	plain, err := x.ring.OpenLocal(context(k), sealed)
+	plain, err := x.ring.OpenLocal(contextOf(k), sealed)
 	if err != nil {
 		return nil, damaged(err)
 	}

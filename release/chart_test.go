@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"testing"
+	"time"
 
 	"vitalog/consent"
 	"vitalog/envelope"
@@ -102,7 +103,7 @@ func (c *chart) publish(records int) {
 	for i := range records {
 		var blob bytes.Buffer
 		x := envelope.NewContext(c.id, c.log, c.writer.Public(), c.net.ms(), false)
-		h, err := envelope.Seal(&blob, bytes.NewReader(content(i)), x, envelope.Locks{Reader: reader.Exchange(), Epoch: 1, Network: c.netKey.Public(), NetGen: c.netKey.Gen})
+		h, err := envelope.Seal(&blob, bytes.NewReader(content(i)), x, envelope.Locks{Reader: reader.Exchange(), Epoch: 1, Network: c.netKey.Public(), NetGen: c.netKey.Gen, Author: c.net.members[0].ring.Author()})
 		if err != nil {
 			c.t.Fatal(err)
 		}
@@ -131,6 +132,14 @@ func (c *chart) entries() (all []uint64) {
 		all = append(all, n)
 	}
 	return all
+}
+
+// keep destroys all records, of which their author keeps its copy for a time.
+func (c *chart) keep(d time.Duration) {
+	c.t.Helper()
+	all := c.records()
+	n := c.do(c.keys.Owner, op.NewDestroy(all)).Number
+	c.do(c.writer, &op.Keep{Destroy: n, Ranges: []consent.Range{all}, Until: c.net.ms() + uint64(d.Milliseconds())})
 }
 
 // ask puts an access to all records on the ledger.

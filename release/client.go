@@ -47,8 +47,9 @@ type Access struct {
 type Want struct {
 	Entry  *op.Entry // says op.Recorded
 	Header *envelope.Header
-	Epoch  uint32     // of the reader's lock to use
-	Reader key.Opener // that epoch's key
+	Epoch  uint32          // of the reader's lock to use
+	Reader key.Opener      // that epoch's key
+	Author envelope.Author // who reads its kept copy, by the author's lock instead of a reader's; nil: a reader
 }
 
 // Opened is what became of one want: a secret, or why there is none.
@@ -98,6 +99,8 @@ func (c *Client) Open(ctx context.Context, keyOf func(gen uint32) *op.NetworkKey
 	err := parallel(ctx, len(g.records), func(i int) error { g.records[i].check(a.Entry.Log, c.network); return nil })
 	if err == nil {
 		err = g.run(ctx)
+	} else {
+		err = g.finish(err)
 	}
 	out := make([]Opened, len(wants))
 	for i, r := range g.records {

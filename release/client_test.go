@@ -1,6 +1,7 @@
 package release_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -52,6 +53,28 @@ func TestAReader(t *testing.T) {
 			t.Errorf("incidents: %v", incidents)
 		}
 	})
+	t.Run("opens the copy that it keeps as the author, and nobody opens it without the holders", func(t *testing.T) {
+		c := newChart(t, net, k, 3)
+		c.keep(time.Hour)
+		author := m[0].ring.Author()
+		for i := range c.wants {
+			c.wants[i].Author, c.wants[i].Reader = author, nil
+		}
+		got, _, err := c.open(c.ask(c.writer))
+		all(t, c, got, err)
+		if _, err := c.wants[0].Header.ByAuthor(author, [32]byte{}); err == nil {
+			t.Error("opened without what the holders give")
+		}
+		for i := range c.wants {
+			c.wants[i].Author = m[1].ring.Author()
+		}
+		got, _, _ = c.open(c.ask(c.writer)) // with the right to read it, by another's lock
+		for i, o := range got {
+			if o.Err == nil {
+				t.Errorf("record %d opened with another member's key", i)
+			}
+		}
+	})
 	t.Run("opens with any three of four holders", func(t *testing.T) {
 		c := newChart(t, net, k, 2)
 		for i := range m {
@@ -89,6 +112,20 @@ func TestAReader(t *testing.T) {
 			}
 		}
 		whole(t)
+	})
+	t.Run("that gave up is told so of every record", func(t *testing.T) {
+		c := newChart(t, net, k, 20)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		got, _, err := release.NewClient(net.genesis, net).Open(ctx, m[0].ledger.NetworkKey, c.ask(c.reader), c.wants)
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v, want %v", err, context.Canceled)
+		}
+		for _, o := range got {
+			if !errors.Is(o.Err, context.Canceled) {
+				t.Errorf("got %v, want %v", o.Err, context.Canceled)
+			}
+		}
 	})
 	t.Run("is told that it was revoked", func(t *testing.T) {
 		c := newChart(t, net, k, 2)

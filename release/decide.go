@@ -16,7 +16,7 @@ type access struct {
 	*op.Entry
 	says   *op.Accessed
 	hash   wire.Hash
-	erased []consent.Range // blocked by the latest decide
+	erased []consent.Range // blocked by the latest decide; none for an author who keeps what it reads
 }
 
 // await fetches the access that q names, once the own ledger has it, and holds q against what never changes. Refusals, here and below, have
@@ -70,7 +70,14 @@ func (s *Service) decide(a *access) error {
 		s.Log.Error("reading a head", "err", err)
 		return peer.Errorf(peer.Unavailable, "the ledger could not be read")
 	}
-	_, why := consent.Decide(regardlessOfUses(head.Terms()), nil, consent.Request{Key: a.Signer, Grant: a.says.Grant, Right: consent.Read, Ranges: a.says.Ranges, Now: now})
+	q := consent.Request{Key: a.Signer, Grant: a.says.Grant, Right: consent.Read, Ranges: a.says.Ranges, Now: now}
+	if q.Grant == 0 { // it was allowed because its signer keeps all of it, erased as it is
+		if !consent.Keeps(head.Kept, q) {
+			return peer.Errorf(peer.Denied, "no longer allowed: %v", consent.Erased)
+		}
+		return nil
+	}
+	_, why := consent.Decide(regardlessOfUses(head.Terms()), nil, q)
 	if why != consent.Allowed {
 		return peer.Errorf(peer.Denied, "no longer allowed: %v", why)
 	}

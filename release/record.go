@@ -47,5 +47,8 @@ func (r *record) unlock(combined *threshold.Combined) (*envelope.Secret, error) 
 	if err != nil {
 		return nil, err
 	}
+	if a := r.want.Author; a != nil {
+		return h.ByAuthor(a, h.B(secret))
+	}
 	return h.ByReader(r.want.Epoch, r.want.Reader, h.B(secret))
 }

@@ -60,6 +60,21 @@ func TestAHolderRefuses(t *testing.T) {
 			c.do(c.reader, op.NewRekeyGrantee(c.id, c.log, c.reader.Public(), signer()))
 		}, kind: peer.Denied, says: "no such grant"},
 		{name: "an erased record", then: func(c *chart) { c.do(c.keys.Owner, op.NewBlock(c.records())) }, kind: peer.Denied, says: "erased"},
+		{name: "an author whose copy is kept no longer", access: func(c *chart) release.Access {
+			c.keep(time.Minute)
+			return c.ask(c.writer)
+		}, then: past(time.Minute), kind: peer.Denied, says: "erased"},
+		{name: "an author that moved to another key", access: func(c *chart) release.Access {
+			c.keep(time.Hour)
+			return c.ask(c.writer)
+		}, then: func(c *chart) {
+			c.do(c.writer, op.NewRekeyGrantee(c.id, c.log, c.writer.Public(), signer()))
+		}, kind: peer.Denied, says: "erased"},
+		{name: "anybody but the author who keeps its copy", access: func(c *chart) release.Access {
+			a := c.ask(c.reader)
+			c.keep(time.Hour)
+			return a
+		}, kind: peer.Denied, says: "erased"},
 		{name: "an access older than two minutes by its own clock, while the ledger's stands still", then: past(op.ReleaseWindow + time.Second), kind: peer.Denied, says: "older than two minutes"},
 		{name: "an access older than two minutes by the ledger clock, while its own stands still", then: func(c *chart) {
 			now := net.now()

@@ -69,6 +69,8 @@ func firstDay(t *testing.T, walk walker) {
 		Custodian                                                     string
 		Viewed, Openings                                              []string // what a viewer of a code gets, and the rows of it
 		Found, Seen, Complaints, Claimed                              []string
+		Deleted, Parts                                                []string // what the page says of it, and what else could be
+		Copy, StillFound, Gone, Certificate                           string
 		Cursor, Left                                                  bool
 		Rows                                                          int
 		Came                                                          map[string]int // ms until it showed by itself
@@ -105,6 +107,18 @@ func firstDay(t *testing.T, walk walker) {
 	if !slices.Contains(got.Claimed, "Ramipril 5 mg") || !strings.HasPrefix(got.Custodian, "Member 0") {
 		t.Errorf("the claimed record shows %q, shared with %q", got.Claimed, got.Custodian)
 	}
+	if len(got.Deleted) != 2 || !strings.Contains(got.Deleted[0], "Destroyed") || !strings.Contains(got.Deleted[0], "1 record: ") || !strings.Contains(got.Deleted[1], "lab results") {
+		t.Errorf("of what was deleted the app says %q", got.Deleted)
+	}
+	if !strings.HasPrefix(got.StillFound, "0 ") || !strings.HasPrefix(got.Copy, "vitalog-record-") {
+		t.Errorf("a search finds %q of what was destroyed; the copy was saved as %q", got.StillFound, got.Copy)
+	}
+	if strings.Count(got.Gone, "Deleted on ") != 4 || !strings.HasPrefix(got.Certificate, "vitalog-deleted-") {
+		t.Errorf("when all members have deleted it the app says %q; the certificate was saved as %q", got.Gone, got.Certificate)
+	}
+	if len(got.Parts) < 5 || slices.ContainsFunc(got.Parts, func(p string) bool { return strings.HasPrefix(p, "lab results") }) {
+		t.Errorf("after a part was destroyed there are %q", got.Parts)
+	}
 	if got.Left {
 		t.Error("a locked app still shows what it showed")
 	}
@@ -130,6 +144,8 @@ func (h hospital) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			said, err = h.read(r.Context(), s.Chart)
 		case "/fill":
 			err = h.fill(r.Context(), s.Chart, s.Records)
+		case "/expunge":
+			err = h.expunge(r.Context())
 		case "/look":
 			err = h.look(r.Context(), s.Chart)
 		case "/write":
@@ -179,6 +195,16 @@ func (h hospital) custody(ctx context.Context) (string, error) {
 		return "", err
 	}
 	return card.Code(), nil
+}
+
+// expunge has every member take what was destroyed out of its files now, and not minutes later.
+func (h hospital) expunge(ctx context.Context) error {
+	for _, n := range h.Nodes {
+		if err := n.Store.Expunge(ctx, time.Now()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func send(ctx context.Context, n *node.Node, method, path string, body []byte) error {

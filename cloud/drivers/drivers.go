@@ -15,6 +15,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"os"
 
 	"cloud.google.com/go/storage"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -51,9 +52,6 @@ var azureDriver = cloud.Driver{
 			}
 			o.StorageDomain = d
 		}
-		if o.Protocol == "http" && !cloud.Loopback(o.StorageDomain) {
-			return nil, errPlain
-		}
 		service, err := azureblob.NewServiceURL(o)
 		if err != nil {
 			return nil, err
@@ -62,15 +60,18 @@ var azureDriver = cloud.Driver{
 		if err != nil {
 			return nil, err
 		}
+		if at, err := url.Parse(client.URL()); err != nil || at.Scheme != "https" && !cloud.Loopback(at.Host) { // a connection string can name another than the options
+			return nil, errPlain
+		}
 		return azureblob.OpenBucket(context.Background(), client, nil)
 	},
 	Kind: func(err error) cloud.Kind {
 		var answer *azcore.ResponseError
 		switch {
-		case errors.As(err, &answer) && answer.ErrorCode == string(bloberror.ContainerNotFound):
-			return cloud.Refused
+		case errors.As(err, &answer) && answer.ErrorCode == string(bloberror.BlobNotFound):
+			return cloud.NotFound
 		case answer != nil:
-			return kindOf(answer.StatusCode)
+			return refusedIfAbsent(kindOf(answer.StatusCode))
 		case errors.As(err, new(*azidentity.AuthenticationFailedError)) || errors.As(err, new(*azidentity.AuthenticationRequiredError)):
 			return cloud.Refused
 		}
@@ -80,8 +81,15 @@ var azureDriver = cloud.Driver{
 }
 
 var googleDriver = cloud.Driver{
-	Page: 1000,
+	Page:  1000,
+	Vague: true, // Google's software throws away what a 404 says
 	Open: func(ctx context.Context, u *url.URL, _ cloud.Options) (*blob.Bucket, error) {
+		if host := os.Getenv("STORAGE_EMULATOR_HOST"); host != "" { // Google's software goes there; it gets no credentials
+			if !cloud.Loopback(host) {
+				return nil, errEmulator
+			}
+			return gcsblob.OpenBucket(ctx, gcp.NewAnonymousHTTPClient(http.DefaultTransport), u.Host, nil)
+		}
 		credentials, err := gcp.DefaultCredentials(ctx)
 		if err != nil {
 			return nil, err
@@ -113,7 +121,17 @@ func untold(says string) func(context.Context, *blob.Bucket, *url.URL, string, c
 	}
 }
 
+var errEmulator = errors.New("STORAGE_EMULATOR_HOST is for an emulator on this machine, like localhost:4443")
+
 var errPlain = errors.New("plain HTTP to another machine: take https")
+
+// refusedIfAbsent is a kind where the cloud has a word for an object that isn't there, and didn't say it: a status of 404 is about a user, a bucket, a machine in the cloud's place.
+func refusedIfAbsent(k cloud.Kind) cloud.Kind {
+	if k == cloud.NotFound {
+		return cloud.Refused
+	}
+	return k
+}
 
 // kindOf is what an HTTP status means.
 func kindOf(status int) cloud.Kind {

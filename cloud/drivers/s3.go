@@ -23,6 +23,7 @@ import (
 var s3Driver = cloud.Driver{
 	Parameters: []string{"region", "endpoint", "path_style"},
 	Page:       1000,
+	Check:      checkS3,
 	Open:       openS3,
 	Kind:       s3Kind,
 	Delete: func(ctx context.Context, b *blob.Bucket, u *url.URL, name string) error {
@@ -34,6 +35,23 @@ var s3Driver = cloud.Driver{
 		return err
 	},
 	Inspect: inspectS3,
+}
+
+func checkS3(u *url.URL) error {
+	q := u.Query()
+	if endpoint := q.Get("endpoint"); endpoint != "" {
+		e, err := url.Parse(endpoint)
+		if err != nil || e.Host == "" || e.User != nil || e.RawQuery != "" || e.Scheme != "https" && e.Scheme != "http" {
+			return errors.New("endpoint is like https://s3.example.org")
+		}
+		if e.Scheme == "http" && !cloud.Loopback(e.Host) {
+			return errPlain
+		}
+	}
+	if v := q.Get("path_style"); v != "" && v != "true" && v != "false" {
+		return errors.New("path_style is true or false")
+	}
+	return nil
 }
 
 // openS3 takes region, keys and the rest from where the machine keeps them: environment, shared configuration, web identity, container or
@@ -52,20 +70,12 @@ func openS3(ctx context.Context, u *url.URL, o cloud.Options) (*blob.Bucket, err
 	}
 	endpoint := q.Get("endpoint")
 	if endpoint != "" {
-		e, err := url.Parse(endpoint)
-		if err != nil || e.Host == "" || e.User != nil || e.RawQuery != "" || e.Scheme != "https" && e.Scheme != "http" {
-			return nil, errors.New("endpoint is like https://s3.example.org")
-		}
 		load = append(load, config.WithBaseEndpoint(endpoint), config.WithDefaultRegion("us-east-1"),
 			config.WithRequestChecksumCalculation(aws.RequestChecksumCalculationWhenRequired), config.WithResponseChecksumValidation(aws.ResponseChecksumValidationWhenRequired))
 	}
 	pathStyle := endpoint != ""
-	switch v := q.Get("path_style"); v {
-	case "true", "false":
+	if v := q.Get("path_style"); v != "" {
 		pathStyle = v == "true"
-	case "":
-	default:
-		return nil, errors.New("path_style is true or false")
 	}
 	c, err := config.LoadDefaultConfig(ctx, load...)
 	if err != nil {
@@ -100,7 +110,7 @@ func s3Kind(err error) cloud.Kind {
 	}
 	var answer *awshttp.ResponseError
 	if errors.As(err, &answer) {
-		return kindOf(answer.HTTPStatusCode())
+		return refusedIfAbsent(kindOf(answer.HTTPStatusCode()))
 	}
 	if err != nil && strings.Contains(err.Error(), "get credentials:") {
 		return cloud.Refused

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,7 +15,7 @@ import (
 )
 
 func (p *program) demoCommand() *cobra.Command {
-	var verbose bool
+	var verbose, s3 bool
 	c := &cobra.Command{
 		Use:   "demo",
 		Short: "Run a whole network of synthetic people on this machine",
@@ -23,28 +24,41 @@ institute watch. Each has its own keys, stores and ports. All patients are synth
 
 It serves a page on localhost that tells the story in a browser, with the patient's own keys: ask, share, ask again, stop, tamper.
 
+With --s3 it starts versitygw, an S3 server that is installed apart, and keeps each member's ciphertext in a bucket there. The tour and the page then look into the
+buckets by S3. A demo that was begun so stays so.
+
 It runs until Ctrl-C or SIGTERM. The data stays in --dir and is used again by the next run.`,
-		Example: "  vitalog demo\n  vitalog demo --dir /tmp/consortium\n  vitalog demo tour",
+		Example: "  vitalog demo\n  vitalog demo --dir /tmp/consortium\n  vitalog demo --s3\n  vitalog demo tour",
 		Args:    cobra.NoArgs,
 	}
 	c.Flags().BoolVar(&verbose, "verbose", false, "the members' logs, JSON lines on standard error")
+	c.PersistentFlags().BoolVar(&s3, "s3", false, "the members' ciphertext lies in buckets of an S3 server, which the demo starts")
 	c.RunE = p.long(func(ctx context.Context, _ []string) error {
 		dir, err := p.base("demo")
 		if err != nil {
 			return err
 		}
-		return p.demo(ctx, dir, verbose)
+		return p.demo(ctx, dir, s3, verbose)
 	})
-	c.AddCommand(p.tourCommand())
+	c.AddCommand(p.tourCommand(&s3))
 	return c
 }
 
+// startDemo is demo.Start, and says what to do where no S3 server is installed.
+func startDemo(ctx context.Context, dir string, o demo.Options) (*demo.Demo, error) {
+	d, err := demo.Start(ctx, dir, o)
+	if errors.Is(err, demo.ErrNoS3) {
+		err = advise(err, "go install github.com/versity/versitygw/cmd/versitygw@v1.8.0 puts it into $(go env GOPATH)/bin, which must be in PATH; a demo in another --dir runs without --s3 as well")
+	}
+	return d, err
+}
+
 // demo runs the demo in dir until it is told to stop.
-func (p *program) demo(ctx context.Context, dir string, verbose bool) error {
+func (p *program) demo(ctx context.Context, dir string, s3, verbose bool) error {
 	serving()
 	p.say("SYNTHETIC DATA ONLY. Nobody in this demo exists. Never put real patients' data into it: its passphrases lie beside its keys.")
 	began := time.Now()
-	d, err := demo.Start(ctx, dir, demoLog(p, verbose), func(what string) { p.say("  %5.1f s  %s", time.Since(began).Seconds(), what) })
+	d, err := startDemo(ctx, dir, demo.Options{S3: s3, Log: demoLog(p, verbose), Say: func(what string) { p.say("  %5.1f s  %s", time.Since(began).Seconds(), what) }})
 	if err != nil {
 		return err
 	}
@@ -75,6 +89,9 @@ func (p *program) introduce(d *demo.Demo, page *demo.Page) {
 		rows = append(rows, []string{m.Title, m.Name, m.API + "/fhir"})
 	}
 	p.table(rows)
+	if s := d.State.S3; s != nil {
+		p.print("\nTheir ciphertext is in S3 at %s, a bucket for each, named as with --as; the keys to it are in %s", s.Endpoint, filepath.Join(d.Dir, "demo.json"))
+	}
 	if at := d.Nodes[demo.Number(demo.StElena)].Config.HL7; at != "" {
 		p.print("\n%s takes HL7 v2 messages over MLLP: %s", d.State.Members[demo.Number(demo.StElena)].Title, at)
 	}
@@ -101,13 +118,13 @@ A token for curl, good for five minutes:
 Ctrl-C stops it; the data stays in %[3]s.`, place, d.State.Members[0].API, d.Dir)
 }
 
-func (p *program) tourCommand() *cobra.Command {
+func (p *program) tourCommand(s3 *bool) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "tour",
 		Short: "Tell the story in eight steps, each checked",
 		Long: `Plays the story on the demo that is running in --dir, or on one that it starts in a temporary directory and takes away again.
 Each step is checked against ledger and stores; the first that fails ends the tour, and the exit code says so.`,
-		Example: "  vitalog demo tour\n  vitalog demo tour --json",
+		Example: "  vitalog demo tour\n  vitalog demo tour --s3\n  vitalog demo tour --json",
 		Args:    cobra.NoArgs,
 	}
 	p.jsonFlag(c)
@@ -118,6 +135,9 @@ Each step is checked against ledger and stores; the first that fails ends the to
 		}
 		w, err := demo.Open(dir)
 		if err == nil && w.Running(ctx) {
+			if *s3 && w.State.S3 == nil {
+				return advise(fmt.Errorf("the demo that runs in %s has no S3 server", dir), "stop it and start it with --s3, or give another --dir")
+			}
 			return p.tour(ctx, w)
 		}
 		temp, err := os.MkdirTemp("", "vitalog-tour-")
@@ -127,7 +147,7 @@ Each step is checked against ledger and stores; the first that fails ends the to
 		defer os.RemoveAll(temp)
 		p.say("no demo runs in %s: starting one of synthetic people for the tour", dir)
 		serving()
-		d, err := demo.Start(ctx, temp, demoLog(p, false), func(what string) { p.say("  %s", what) })
+		d, err := startDemo(ctx, temp, demo.Options{S3: *s3, Log: demoLog(p, false), Say: func(what string) { p.say("  %s", what) }})
 		if err != nil {
 			return err
 		}

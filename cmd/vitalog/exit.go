@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"syscall"
 
 	"vitalog/consensus"
 	"vitalog/exchange"
@@ -77,7 +78,8 @@ func exitCode(err error) int {
 		return exitRefused
 	case is(exchange.ErrNotShared):
 		return exitNotShared
-	case is(errAltered, keyring.ErrDamaged, receipt.ErrProof, receipt.ErrState, receipt.ErrValidators, receipt.ErrVote, receipt.ErrQuorum):
+	case is(errAltered, keyring.ErrDamaged, receipt.ErrProof, receipt.ErrState, receipt.ErrValidators, receipt.ErrVote, receipt.ErrQuorum,
+		receipt.ErrOrder, receipt.ErrDeletion, receipt.ErrOlder):
 		return exitIntegrity
 	case is(keyring.ErrLocked, errNoPassphrase):
 		return exitLocked
@@ -122,6 +124,8 @@ func nextFor(err error) string {
 		return "start the home member, or name another one in app.toml"
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, consensus.ErrNoQuorum):
 		return "look at 'vitalog status': more than two thirds of the validators must be up; or give it longer with --timeout"
+	case errors.Is(err, syscall.EADDRINUSE):
+		return "end what listens there; vitalog.toml in --dir has the member's addresses"
 	case errors.Is(err, fs.ErrPermission):
 		return "check who owns the directory, or choose another --dir"
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"vitalog/cloud"
 	"vitalog/node"
 	"vitalog/op"
 )
@@ -20,7 +21,8 @@ func (p *program) initCommand() *cobra.Command {
 		Use:   "init",
 		Short: "Found a network of one member",
 		Long: `Makes the directory of a member that founds a network alone: keyring, genesis and a configuration with its manual in it.
-The keyring is sealed with a passphrase. Whoever loses it loses the member's keys, and with them the patients in its custody.`,
+The keyring is sealed with a passphrase. Whoever loses it loses the member's keys, and with them the patients in its custody.
+Its addresses get ports that are free now; VITALOG_PORTS=20000-20099 in the environment says from which they are taken.`,
 		Example: "  vitalog init --name \"St. Elena Hospital\" --kind provider\n  vitalog init --name \"City Lab\" --kind lab --passphrase-file /run/secrets/vitalog",
 		Args:    cobra.NoArgs,
 	}
@@ -35,6 +37,11 @@ The keyring is sealed with a passphrase. Whoever loses it loses the member's key
 		}
 		if !slices.Contains(kinds, op.MemberKind(kind)) {
 			return misused("--kind %s: want one of %v", kind, kinds)
+		}
+		if bucket != "" {
+			if err := cloud.CheckURL(bucket); err != nil { // before it stands in a file
+				return misused("--bucket: %v", err)
+			}
 		}
 		dir, err := p.base("member")
 		if err != nil {

@@ -56,7 +56,7 @@ Exit codes: 0 ok · 1 failure · 2 usage · 3 refused · 4 not found or not shar
 	f.DurationVar(&p.timeout, "timeout", 0, "how long to wait for the network (default 1m; no limit for what runs until it is stopped or done)")
 	f.SortFlags = false
 	c.AddCommand(
-		p.demoCommand(), p.initCommand(), p.upCommand(), p.statusCommand(),
+		p.demoCommand(), p.initCommand(), p.upCommand(), p.statusCommand(), p.doctorCommand(),
 		p.importCommand(), p.patientCommand(), p.recordCommand(), p.consentCommand(), p.auditCommand(), p.verifyCommand(), p.indexCommand(), p.storageCommand(), p.receiptCommand(),
 		p.keyCommand(), p.claimCommand(), p.portalCommand(), p.deviceCommand(), p.tokenCommand(), p.clientCommand(), p.memberCommand(), p.benchCommand(),
 		p.versionCommand(), p.completionCommand(),

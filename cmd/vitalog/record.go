@@ -18,7 +18,7 @@ import (
 func (p *program) recordCommand() *cobra.Command {
 	return group("record", "Read and write records, as a member or as the patient", `  vitalog record list --patient 4c1d… --practitioner okafor --role cardiologist --purpose TREAT
   vitalog record list --app maria --sections vitals
-  vitalog record put observation.json --app maria`, p.recordListCommand(), p.recordGetCommand(), p.recordPutCommand(), p.recordEraseCommand())
+  vitalog record put observation.json --app maria`, p.recordListCommand(), p.recordGetCommand(), p.recordPutCommand(), p.recordEraseCommand(), p.recordErasedCommand(), p.recordKeptCommand())
 }
 
 // listed is one resource as it is printed.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -41,7 +42,11 @@ func (p *program) attach(ctx context.Context, who exchange.Asker, a attached, wa
 	if err != nil {
 		return err
 	}
-	src, size := io.Reader(p.in), int64(-1)
+	query := ""
+	if a.section != "" {
+		query = "?section=" + url.QueryEscape(a.section)
+	}
+	h, src := http.Header{"X-Security-Context": {"Patient/" + id}}, io.Reader(p.in)
 	if a.file != "-" {
 		f, err := os.Open(a.file)
 		if err != nil {
@@ -52,15 +57,21 @@ func (p *program) attach(ctx context.Context, who exchange.Asker, a attached, wa
 		if err != nil {
 			return err
 		}
-		src, size = f, st.Size()
+		if st.Mode().IsRegular() && st.Size() > 0 {
+			h.Set("Upload-Metadata", "filetype "+base64.StdEncoding.EncodeToString([]byte(a.mediaType())))
+			u := &uploading{m: m, who: who, f: f, moving: moving{verb: "sent", size: st.Size(), progress: p.progress()}}
+			at, err := u.send(ctx, query, h)
+			u.progress.done()
+			if err != nil {
+				return err
+			}
+			return p.wrote(m.written(ctx, at, "", wait))
+		}
+		src = f // a pipe can't be read again
 	}
-	path := "/fhir/Binary"
-	if a.section != "" {
-		path += "?section=" + url.QueryEscape(a.section)
-	}
-	h := http.Header{"Content-Type": {a.mediaType()}, "X-Security-Context": {"Patient/" + id}}
-	moved := &moving{r: src, verb: "sent", size: size, progress: p.progress()}
-	resp, err := m.stream(ctx, who, http.MethodPost, path, moved, h)
+	h.Set("Content-Type", a.mediaType())
+	moved := &moving{r: src, verb: "sent", size: -1, progress: p.progress()}
+	resp, err := m.stream(ctx, who, http.MethodPost, "/fhir/Binary"+query, moved, h)
 	moved.progress.done()
 	if err != nil {
 		return err
@@ -82,8 +93,8 @@ func (a *attached) mediaType() string {
 	return "application/octet-stream"
 }
 
-// fetch writes the bytes of a Binary to a file. What is cut off in the middle leaves no file.
-func (p *program) fetch(ctx context.Context, who exchange.Asker, name, out, span string) (err error) {
+// fetch writes the bytes of a Binary to a file.
+func (p *program) fetch(ctx context.Context, who exchange.Asker, name, out, span string) error {
 	id, ok := strings.CutPrefix(name, "Binary/")
 	if !ok || id == "" {
 		return misused("%q: --out is for a Binary, like Binary/77d0…", name)
@@ -109,8 +120,13 @@ func (p *program) fetch(ctx context.Context, who exchange.Asker, name, out, span
 	}
 	moved := &moving{r: resp.Body, verb: "received", size: resp.ContentLength, progress: p.progress()}
 	defer moved.progress.done()
+	return p.toFile(moved, out)
+}
+
+// toFile writes what comes to a file, or with - to standard output. What is cut off in the middle leaves no file.
+func (p *program) toFile(moved *moving, out string) error {
 	if out == "-" {
-		_, err = io.Copy(p.out, moved)
+		_, err := io.Copy(p.out, moved)
 		return err
 	}
 	f, err := os.CreateTemp(filepath.Dir(out), ".vitalog-*")

@@ -44,7 +44,8 @@ and committed. With --id it is a new version of that resource, which only its au
 
 With --wait available it ends when other validators hold it too (spec/storage-receipts.md). If they don't in time it is written all the same.
 
-With --attach the file is no FHIR: an image, a scan, a recording of up to 4 GiB, sealed as it is sent. It becomes a Binary of --patient.`,
+With --attach the file is no FHIR: an image, a scan, a recording of up to 4 GiB, sealed as it is sent. It becomes a Binary of --patient. While the member is
+away it waits, and goes on where it broke.`,
 		Example: "  vitalog record put weight.json --practitioner okafor --role cardiologist --purpose TREAT\n  vitalog record put weight.json --app maria\n" +
 			"  vitalog record put --attach ct.dcm --patient 4c1d… --practitioner okafor --role cardiologist --purpose TREAT",
 		Args: cobra.MaximumNArgs(1),

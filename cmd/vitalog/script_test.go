@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -17,15 +18,27 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
+
+	"vitalog/kv"
+	"vitalog/node"
 )
 
 func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"vitalog": main}) }
+
+// Each story has ports of its own, which no other test looks in.
+const (
+	firstPort     = 14_000
+	portsOfAStory = 100
+)
+
+var stories atomic.Int32
 
 // TestStories runs testdata/script on the real program: each story in its own directory, with real members where it starts them.
 func TestStories(t *testing.T) {
@@ -33,9 +46,11 @@ func TestStories(t *testing.T) {
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOME", filepath.Join(e.WorkDir, "home"))
+			last := firstPort + int(stories.Add(portsOfAStory))
+			e.Setenv(node.PortsVariable, fmt.Sprintf("%d-%d", last-portsOfAStory, last-1)) // another story founds while this one's members don't run yet
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"code": code, "capture": capture, "flip": flip, "damage": damage, "scan": scan, "port": port, "fetch": fetch},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"code": code, "capture": capture, "flip": flip, "damage": damage, "older": older, "scan": scan, "port": port, "fetch": fetch},
 	})
 }
 
@@ -101,6 +116,17 @@ func damage(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("damage %s: want one file, got %q", args[0], found)
 	}
 	flip(ts, false, []string{found[0], "1000"})
+}
+
+// older DIR gives the store of the member in DIR the layout before the one that this program reads.
+func older(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: older DIR")
+	}
+	db, err := kv.Open(filepath.Join(ts.MkAbs(args[0]), "data", "db"))
+	ts.Check(err)
+	ts.Check(db.Write([]kv.Change{{Key: []byte("\x00format"), Value: binary.BigEndian.AppendUint16(nil, kv.Format-1)}}))
+	ts.Check(db.Close())
 }
 
 // port NAME sets a variable to a port that nobody listens on.

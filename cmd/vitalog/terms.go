@@ -133,6 +133,8 @@ func purposeWords(code string) string {
 		return "the family's request"
 	case "PATRQT":
 		return "the patient's request"
+	case exchange.Legal:
+		return "a legal duty"
 	}
 	return code
 }

@@ -21,10 +21,10 @@ func (p *program) verifyCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "verify",
 		Short: "Hold the member's stores against the ledger, byte by byte",
-		Long: `Has the running member read every ciphertext, header and message that its ledger names, and hold it against the ledger's hashes. With --all
+		Long: `Has the running member read every ciphertext, header and message that its ledger names, and hold it against the ledger's hashes; and the copies that it keeps as an author. With --all
 also the ledger itself: each log's entries hash to its head, and each head to the state that the validators signed; what the member
 noted about charts; and what no entry names is counted. Each damage is named with record, block and writer. With --heal another member's
-copy takes its place.
+copy takes its place; of an author copy there is no other.
 
 Exit code 5 if something is damaged and not healed; 6 if, with --all, too few validators are up to sign the newest state.
 
@@ -53,12 +53,15 @@ signatures prove. Exit code 5 if anything differs, 6 if the member can't be reac
 		if err != nil {
 			return err
 		}
-		left := 0
+		left, alone := 0, 0
 		var checked *exchange.Checked
 		bar := p.progress()
 		err = m.verify(ctx, fmt.Sprintf("verify?all=%t&heal=%t", all, heal), func(l *node.VerifyLine) error {
 			if l.Damage != nil && !l.Damage.Healed {
 				left++
+				if l.Damage.Alone() {
+					alone++
+				}
 			}
 			if l.Progress != nil {
 				bar.show("%s", looked(l.Progress))
@@ -76,6 +79,8 @@ signatures prove. Exit code 5 if anything differs, 6 if the member can't be reac
 			return err
 		case checked == nil:
 			return fmt.Errorf("%s: %w: it ended before everything was looked at", m.config.Name, errAway)
+		case left > 0 && left == alone:
+			return advise(damagedItems(left), "nobody else has this member's author copies: what is lost of them is lost, but for a backup of its bucket or its data")
 		case left > 0 && heal:
 			return advise(damagedItems(left), "no other member had a whole copy: look at 'vitalog status' of the others, then try again")
 		case left > 0:
@@ -83,7 +88,7 @@ signatures prove. Exit code 5 if anything differs, 6 if the member can't be reac
 		}
 		return nil
 	})
-	c.AddCommand(p.verifyReceiptCommand())
+	c.AddCommand(p.verifyReceiptCommand(), p.verifyCertificateCommand())
 	return c
 }
 

@@ -30,18 +30,7 @@ member. What it rests on is the genesis: get that, or the network's id, from sev
 	c.Flags().StringVar(&genesis, "genesis", "", "the network's genesis file")
 	p.jsonFlag(c)
 	c.RunE = p.soon(func(_ context.Context, args []string) error {
-		if genesis == "" {
-			return misused("--genesis is missing: what the receipt is held against")
-		}
-		raw, err := os.ReadFile(genesis)
-		if err != nil {
-			return err
-		}
-		g, err := op.ParseGenesis(raw)
-		if err != nil {
-			return fmt.Errorf("%s: %w", genesis, err)
-		}
-		b, err := p.read(args[0])
+		g, b, err := p.readProof(genesis, args[0])
 		if err != nil {
 			return err
 		}
@@ -59,6 +48,32 @@ member. What it rests on is the genesis: get that, or the network's id, from sev
 		return nil
 	})
 	return c
+}
+
+// readProof reads what is to be checked offline, and the genesis that it is held against.
+func (p *program) readProof(genesis, name string) (*op.Genesis, []byte, error) {
+	g, err := readGenesis(genesis)
+	if err != nil {
+		return nil, nil, err
+	}
+	b, err := p.read(name)
+	return g, b, err
+}
+
+// readGenesis reads the file that --genesis names.
+func readGenesis(name string) (*op.Genesis, error) {
+	if name == "" {
+		return nil, misused("--genesis is missing: what it is held against")
+	}
+	raw, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	g, err := op.ParseGenesis(raw)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return g, nil
 }
 
 // verifyReceipt tells a receipt of a newer program from one that isn't as it was signed.

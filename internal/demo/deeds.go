@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"vitalog/cloud"
 	"vitalog/consent"
 	"vitalog/exchange"
 	"vitalog/keyring"
@@ -26,9 +27,11 @@ type deeds struct {
 	keys   *keyring.Patient // hers
 	chart  string
 	okafor *Staff // of St. Elena
+
+	buckets []*cloud.Bucket // the members', by their numbers, as somebody else opens them; nil: they have none
 }
 
-func (w *World) deeds() (*deeds, error) {
+func (w *World) deeds(ctx context.Context) (*deeds, error) {
 	p, ok := w.Patient(maria)
 	if !ok {
 		return nil, errors.New("this demo has no patient with an app: start it with 'vitalog demo' and let it load")
@@ -41,7 +44,20 @@ func (w *World) deeds() (*deeds, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &deeds{w: w, maria: w.app(keys), keys: keys, chart: p.Chart, okafor: okafor}, nil
+	d := &deeds{w: w, maria: w.app(keys), keys: keys, chart: p.Chart, okafor: okafor}
+	if w.State.S3 != nil {
+		d.buckets, err = w.State.S3.open(ctx)
+	}
+	return d, err
+}
+
+// close lets go of the buckets.
+func (d *deeds) close() error {
+	var failed []error
+	for _, b := range d.buckets {
+		failed = append(failed, b.Close())
+	}
+	return errors.Join(failed...)
 }
 
 // afresh brings Maria to where the story begins: nobody reads, and no request waits.

@@ -7,6 +7,7 @@
 //	<dir>/demo.json            who is who, and the port of the page that tells the story
 //	<dir>/members/st-elena/    a member's directory (package node)
 //	<dir>/patients/maria/      a patient's keyring
+//	<dir>/s3/                  the members' buckets, if they are in S3
 //	<dir>/patients/maria/wristband/   her wearable's file: it writes by itself while the demo runs
 package demo
 
@@ -18,10 +19,12 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"sync"
 	"time"
 
+	"vitalog/blobstore"
 	"vitalog/key"
 	"vitalog/keyring"
 	"vitalog/node"
@@ -73,6 +76,7 @@ type State struct {
 	Patients []PatientState  `json:"patients"`
 	Loaded   map[string]bool `json:"loaded"`         // patients whose records are in
 	Page     int             `json:"page,omitempty"` // port of the page; 0: none yet
+	S3       *S3             `json:"s3,omitempty"`   // where the members' buckets are; nil: they have none
 }
 
 // MemberState is one member.
@@ -100,28 +104,53 @@ type Demo struct {
 	log   *slog.Logger
 	stop  context.CancelFunc // of the wearable
 	tasks sync.WaitGroup
-	page  *Page // nil unless it is served
+	page  *Page   // nil unless it is served
+	s3    *server // nil unless the members' buckets are in S3
 }
 
-// Start founds the consortium, or starts the one in dir, and loads what is not yet there. say tells progress.
-func Start(ctx context.Context, dir string, log *slog.Logger, say func(string)) (*Demo, error) {
+// Options are how a demo is started.
+type Options struct {
+	Log *slog.Logger
+	Say func(string) // hears how far it is
+	S3  bool         // the members' buckets are in S3, as they stay in this directory; ErrNoS3 where no server is installed
+}
+
+// Start founds the consortium, or starts the one in dir, and loads what is not yet there.
+func Start(ctx context.Context, dir string, o Options) (*Demo, error) {
 	rings := make([]*keyring.Ring, len(founders))
 	state, err := LoadState(dir)
+	var program string
+	if o.S3 || state != nil && state.S3 != nil {
+		var none error
+		if program, none = exec.LookPath(versitygw); none != nil {
+			return nil, ErrNoS3
+		}
+	}
 	if errors.Is(err, fs.ErrNotExist) {
-		say("founding a consortium of six members in " + dir)
+		o.Say("founding a consortium of six members in " + dir)
 		state, rings, err = found(dir)
 	}
 	if err != nil {
 		return nil, err
 	}
-	d := &Demo{Dir: dir, State: state, Nodes: make([]*node.Node, len(founders)), log: log}
-	if err := d.start(ctx, rings, log, say); err != nil {
+	d := &Demo{Dir: dir, State: state, Nodes: make([]*node.Node, len(founders)), log: o.Log}
+	if program != "" {
+		o.Say("starting an S3 server with a bucket for each member")
+		err = d.startS3(ctx, program)
+	}
+	if err == nil {
+		err = d.start(ctx, rings, o.Say)
+	}
+	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
 }
 
-func (d *Demo) start(ctx context.Context, rings []*keyring.Ring, log *slog.Logger, say func(string)) error {
+// inS3 has members pack often, so that there is something to look at, and look for rot only when they are told to, so that what is found has the cause that is shown.
+var inS3 = blobstore.Schedule{Fresh: time.Minute, Scrub: -1}
+
+func (d *Demo) start(ctx context.Context, rings []*keyring.Ring, say func(string)) error {
 	say("starting four validators and two observers")
 	g, gctx := errgroup.WithContext(ctx)
 	for i, f := range founders {
@@ -130,7 +159,7 @@ func (d *Demo) start(ctx context.Context, rings []*keyring.Ring, log *slog.Logge
 			if err != nil {
 				return err
 			}
-			n, err := node.Start(gctx, d.MemberDir(f.name), passphrase, node.Options{Log: log, Ring: rings[i]})
+			n, err := node.Start(gctx, d.MemberDir(f.name), passphrase, node.Options{Log: d.log, Ring: rings[i], Cloud: openBucket, Schedule: inS3})
 			d.Nodes[i] = n
 			return err
 		})
@@ -244,6 +273,13 @@ func Number(name string) int {
 	return -1
 }
 
+func everybody() (names []string) {
+	for _, f := range founders {
+		names = append(names, f.name)
+	}
+	return names
+}
+
 // Passphrase reads the passphrase that was drawn for a demo keyring.
 func Passphrase(dir string) ([]byte, error) {
 	b, err := os.ReadFile(filepath.Join(dir, "passphrase"))
@@ -253,7 +289,7 @@ func Passphrase(dir string) ([]byte, error) {
 	return b[:max(len(b)-1, 0)], nil // without the newline
 }
 
-// Close stops the page, the wearable and the members. Their data stays.
+// Close stops the page, the wearable, the members, and the S3 server if there is one. Their data stays.
 func (d *Demo) Close() error {
 	var g errgroup.Group
 	if d.page != nil {
@@ -268,7 +304,11 @@ func (d *Demo) Close() error {
 			g.Go(n.Close)
 		}
 	}
-	return g.Wait()
+	err := g.Wait()
+	if d.s3 != nil {
+		err = errors.Join(err, d.s3.stop())
+	}
+	return err
 }
 
 // Network is the id of the demo's network.

@@ -3,15 +3,26 @@ package demo_test
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
 	"log/slog"
+	"net/http"
+	"os"
+	"path"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"vitalog/cloud/drivers"
 	"vitalog/exchange"
 	"vitalog/internal/demo"
+	"vitalog/internal/s3"
 	"vitalog/key"
 	"vitalog/op"
+	"vitalog/pack"
 	"vitalog/section"
 	"vitalog/synthetic"
 )
@@ -23,11 +34,12 @@ func TestTheTourHoldsAndItsBlocksTellNothing(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
 	defer cancel()
-	d, err := demo.Start(ctx, t.TempDir(), slog.New(slog.DiscardHandler), func(string) {})
+	o := demo.Options{Log: slog.New(slog.DiscardHandler), Say: func(string) {}}
+	d, err := demo.Start(ctx, t.TempDir(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer d.Close()
+	defer func() { _ = d.Close() }()
 	w, err := demo.Open(d.Dir)
 	if err != nil {
 		t.Fatal(err)
@@ -71,6 +83,82 @@ func TestTheTourHoldsAndItsBlocksTellNothing(t *testing.T) {
 			r.press("ask", "waiting")
 		}
 	})
+	t.Run("the same in S3", func(t *testing.T) {
+		if err := d.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s3.Installed(t)
+		drivers.Register()
+		o.S3 = true
+		if d, err = demo.Start(ctx, d.Dir, o); err != nil {
+			t.Fatal(err)
+		}
+		inS3(t, ctx, d)
+		t.Run("no bucket tells anything", func(t *testing.T) { bucketsTellNothing(t, ctx, d) })
+	})
+}
+
+// inS3 tells the story once more, now that the members have buckets, and tampers with an object in one.
+func inS3(t *testing.T, ctx context.Context, d *demo.Demo) {
+	w, err := demo.Open(d.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var shows []map[string]any
+	if err := demo.Tour(ctx, w, func(s demo.Step) { shows = append(shows, s.Shows) }); err != nil {
+		t.Fatal(err)
+	}
+	if n := shows[6]["objects"].(int); n < 4 {
+		t.Errorf("%d objects are in the buckets, want one of each validator", n)
+	}
+	p, err := d.Serve(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := reader{t, ctx, p.URL}
+	r.press("reset", "begun")
+	var before, after struct {
+		S3         bool
+		Name, Hers string
+		Head       string
+		Of, At     int
+	}
+	r.into(&before, http.MethodGet, "/object?n=0", "")
+	var found struct {
+		Objects, Found int
+		Where          []string
+	}
+	r.into(&found, http.MethodPost, "/search", before.Head[:64])
+	copied := demo.Pharmacy + "/data/blobs/waiting/" + path.Base(before.Name) // while others lack something of the pack
+	inBucket := slices.DeleteFunc(slices.Clone(found.Where), func(at string) bool { return at == copied })
+	if !before.S3 || before.At < pack.Head || before.Hers == "" || found.Found != len(found.Where) ||
+		!slices.Equal(inBucket, []string{"s3://" + demo.Pharmacy + "/" + before.Name}) {
+		t.Errorf("the page shows %+v, and finds it in %v", before, found)
+	}
+	if r.into(&found, http.MethodPost, "/search", "Lisinopril"); found.Found != 0 || found.Objects < 4 {
+		t.Errorf("Lisinopril is in %d of the files and %d objects", found.Found, found.Objects)
+	}
+	s := r.press("tamper", "begun")
+	r.into(&after, http.MethodGet, "/object?n=0", "")
+	if s.Cloud.State != "healed" || s.Cloud.At < before.At || !strings.HasSuffix(before.Name, s.Cloud.Object) || after.Name == before.Name || after.Hers == "" {
+		t.Errorf("tampered with %+v: %+v, then %+v", before, s.Cloud, after)
+	}
+	for n := range after.Of {
+		if r.into(&after, http.MethodGet, fmt.Sprint("/object?n=", n), ""); after.Name == before.Name {
+			t.Error("the altered object is still in the bucket")
+		}
+	}
+}
+
+func TestADemoInS3NeedsAServerAndSaysSoBeforeItBegins(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	dir := filepath.Join(t.TempDir(), "demo")
+	if _, err := demo.Start(t.Context(), dir, demo.Options{S3: true}); !errors.Is(err, demo.ErrNoS3) {
+		t.Errorf("got %v, want %v", err, demo.ErrNoS3)
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("it left something: %v", err)
+	}
 }
 
 // blocksTellNothing decodes every transaction of every block and looks for an organisation, a purpose, a name or a code beside a log.

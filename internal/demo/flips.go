@@ -3,19 +3,16 @@ package demo
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"vitalog/exchange"
 	"vitalog/node"
+	"vitalog/wire"
 )
 
 // scanSize makes the scan large enough to be an object of its own in the store.
@@ -30,44 +27,8 @@ func note(subject string, now time.Time) map[string]any {
 		"content": []any{map[string]any{"attachment": map[string]any{"contentType": "text/plain", "data": noise(scan)}}}}
 }
 
-// flips turns one bit over in the pharmacy's store, in the ciphertext that is the file at path, and has the pharmacy look at everything that it keeps: exactly
-// that record is named, and then healed. told hears nil when the bit is over, and the damage before it is healed.
-func (d *deeds) flips(ctx context.Context, path string, at int, told func(*exchange.Damage)) (healed *exchange.Damage, whole exchange.Checked, err error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, whole, err
-	}
-	b[at] ^= 1
-	if err := os.WriteFile(path, b, 0o600); err != nil {
-		return nil, whole, err
-	}
-	told(nil)
-	named, err := d.finds(ctx, path, false)
-	if err != nil {
-		return nil, whole, err
-	}
-	told(named)
-	if healed, err = d.finds(ctx, path, true); err != nil {
-		return nil, whole, err
-	}
-	damaged, whole, err := d.verify(ctx, false)
-	if err != nil {
-		return nil, whole, err
-	}
-	if len(damaged) != 0 {
-		return nil, whole, fmt.Errorf("after the healing %d are damaged", len(damaged))
-	}
-	if b, err = os.ReadFile(path); err != nil {
-		return nil, whole, err
-	}
-	if h := sha256.Sum256(b); hex.EncodeToString(h[:]) != filepath.Base(path) {
-		return nil, whole, errors.New("the healed object has other bytes than its name says")
-	}
-	return healed, whole, nil
-}
-
-// finds is the one damage that a verification names, which is that of the file at path.
-func (d *deeds) finds(ctx context.Context, path string, heal bool) (*exchange.Damage, error) {
+// finds is the one damage that a verification names, which is that of a ciphertext.
+func (d *deeds) finds(ctx context.Context, blob wire.Hash, heal bool) (*exchange.Damage, error) {
 	damaged, _, err := d.verify(ctx, heal)
 	if err != nil {
 		return nil, err
@@ -76,7 +37,7 @@ func (d *deeds) finds(ctx context.Context, path string, heal bool) (*exchange.Da
 		return nil, fmt.Errorf("want exactly the one altered record, got %d", len(damaged))
 	}
 	x := &damaged[0]
-	if x.State != exchange.Altered || x.Record == nil || x.Block == 0 || x.Blob == nil || hex.EncodeToString(x.Blob[:]) != filepath.Base(path) || x.Healed != heal {
+	if x.State != exchange.Altered || x.Record == nil || x.Block == 0 || x.Blob == nil || *x.Blob != blob || x.Healed != heal {
 		return nil, fmt.Errorf("the altered record is not named or not healed: %v", x)
 	}
 	return x, nil

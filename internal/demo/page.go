@@ -4,6 +4,7 @@ import (
 	"context"
 	"embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -45,7 +46,6 @@ type Page struct {
 	ctx    context.Context // of deeds and streams; ends with the page
 	end    context.CancelFunc
 	tasks  sync.WaitGroup
-	scan   *object    // what is tampered with
 	busy   sync.Mutex // held by the deed under way
 
 	looking  sync.Mutex       // one search at a time
@@ -59,6 +59,7 @@ type Page struct {
 	mu      sync.Mutex
 	story   Story
 	blocks  []block // newest last
+	scan    *object // what is tampered with
 	changed chan struct{}
 }
 
@@ -82,7 +83,7 @@ func (d *Demo) Serve(ctx context.Context) (*Page, error) {
 	for _, m := range w.Genesis.Members {
 		p.receipts[op.StoredLog(w.Genesis.Network(), m.Sign)] = true
 	}
-	if p.do, err = w.deeds(); err != nil {
+	if p.do, err = w.deeds(ctx); err != nil {
 		return nil, err
 	}
 	if p.app, err = web.New(); err != nil {
@@ -121,7 +122,7 @@ func (p *Page) close() error {
 	p.end()
 	err := p.server.Close()
 	p.tasks.Wait()
-	return err
+	return errors.Join(err, p.do.close())
 }
 
 func (p *Page) handler() http.Handler {

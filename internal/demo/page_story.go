@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
+	"path"
 	"slices"
 	"time"
 
@@ -91,7 +91,8 @@ type Row struct {
 // Tampered is what became of the object in the pharmacy's store.
 type Tampered struct {
 	State  string `json:"state"`  // empty, flipped, named, healed
-	At     int    `json:"at"`     // the byte
+	Object string `json:"object"` // its name
+	At     int    `json:"at"`     // the byte of it
 	Before string `json:"before"` // the flip, in hex
 	After  string `json:"after"`
 }
@@ -293,28 +294,33 @@ func (p *Page) stop(ctx context.Context) (stage, error) {
 
 // tamper flips one of the bits that the page shows.
 func (p *Page) tamper(ctx context.Context) (stage, error) {
-	whole, err := os.ReadFile(p.scan.path)
+	scan, whole, err := p.target(ctx)
 	if err != nil {
 		return "", err
 	}
-	at := rand.IntN(headSize)
-	now := Tampered{State: "flipped", At: at, Before: fmt.Sprintf("%02x", whole[at]), After: fmt.Sprintf("%02x", whole[at]^1)}
+	where := "store"
+	if p.do.buckets != nil {
+		where = "bucket"
+	}
+	in := rand.IntN(headSize)
+	at := scan.at + in
+	now := Tampered{State: "flipped", Object: path.Base(scan.object), At: at, Before: fmt.Sprintf("%02x", whole[at]), After: fmt.Sprintf("%02x", whole[at]^1)}
 	var named *exchange.Damage
 	told := func(d *exchange.Damage) {
 		if named = d; d == nil {
 			p.change(func() { p.story.Cloud = now })
-			p.tell("cloud", "bad", 0, "One bit of byte %d is flipped, in the store of %s, behind its back.", at, p.story.Patient.Home)
+			p.tell("cloud", "bad", 0, "One bit of byte %d is flipped, in the %s of %s, behind its back.", at, where, p.story.Patient.Home)
 			return
 		}
 		p.change(func() { p.story.Cloud.State = "named" })
 		p.tell("cloud", "bad", d.Block, "Its own check names exactly one record: %s, written by %s.", shorten(d.Record), p.signer(ctx, d.Log, d.Writer))
 	}
-	healed, checked, err := p.do.flips(ctx, p.scan.path, at, told)
+	healed, checked, err := p.do.flips(ctx, &scan.kept, in, told)
 	if err != nil {
 		return "", err
 	}
-	if *named.Record != p.scan.record || named.Log != p.scan.log || named.Block != p.scan.block {
-		return "", fmt.Errorf("the check named %v, and %v was altered", named, p.scan.record)
+	if *named.Record != scan.record || named.Log != scan.log || named.Block != scan.block {
+		return "", fmt.Errorf("the check named %v, and %v was altered", named, scan.record)
 	}
 	from := "another member"
 	if healed.From != nil {
@@ -322,6 +328,9 @@ func (p *Page) tamper(ctx context.Context) (stage, error) {
 	}
 	p.change(func() { p.story.Cloud.State = "healed" })
 	p.tell("cloud", "done", 0, "Healed by the copy of %s: all %d ciphertexts and %d headers are whole.", from, checked.Blobs, checked.Headers)
+	if p.do.buckets != nil {
+		p.tell("cloud", "done", 0, "The altered object is gone from the bucket: what was whole in it is packed anew.")
+	}
 	return p.now().Stage, nil
 }
 

@@ -33,10 +33,11 @@ type tour struct {
 
 // Tour tells the story on the demo in w, which is running, and hands each step to tell as it ends. It stops at the first that fails.
 func Tour(ctx context.Context, w *World, tell func(Step)) error {
-	d, err := w.deeds()
+	d, err := w.deeds(ctx)
 	if err != nil {
 		return err
 	}
+	defer func() { _ = d.close() }() // nothing is written there that isn't acknowledged
 	t := &tour{deeds: d, person: synthetic.Patients(Seed, 1, Day)[0], now: time.Now()}
 	abroad := exchange.Asker{Practitioner: "moreau", Name: "Dre Claire Moreau", Role: "general practitioner", Purpose: exchange.Treat, Reason: "new patient"}
 	if t.moreau, err = w.Staff(Lac, abroad); err != nil {

@@ -4,18 +4,18 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 )
 
-// Proxy is a network before a server. Resets and Slow can be set at any time.
+// Proxy is a network before a server. Resets and Late can be set at any time.
 type Proxy struct {
 	Address string // 127.0.0.1:port
 
-	Resets atomic.Int32 // of a hundred connections, so many are reset after some bytes, in either direction
-	Slow   atomic.Int64 // time.Duration by which each piece comes late
+	Resets atomic.Int32 // of a hundred requests, so many have their connection reset after some bytes, in either direction
+	Late   atomic.Int64 // time.Duration of the way, in each direction
 	reset  atomic.Int64
 
 	Refused chan struct{} // has something when a connection came while the network was away, since it was last empty
@@ -33,7 +33,13 @@ type Proxy struct {
 // Before starts a network before the server at target.
 func Before(t testing.TB, target string) *Proxy {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	return At(t, "127.0.0.1:0", target)
+}
+
+// At is Before at an address of this machine.
+func At(t testing.TB, address, target string) *Proxy {
+	t.Helper()
+	l, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,16 +120,20 @@ func (p *Proxy) carry(c net.Conn) {
 	defer p.leave(s)
 	var left atomic.Int64 // bytes until the reset
 	left.Store(1 << 62)
-	if rand.Int32N(100) < p.Resets.Load() {
-		left.Store(rand.Int64N(16 << 10))
-	}
+	var answered atomic.Bool // what comes next from the client is a new request
+	answered.Store(true)
 	var both sync.WaitGroup
 	copying := func(to, from net.Conn) {
 		buf := make([]byte, 32<<10)
+		line := newLine(&p.Late)
+		both.Go(func() { line.carry(to, from) })
+		defer close(line.pieces)
 		for {
 			n, err := from.Read(buf)
-			if d := p.Slow.Load(); d > 0 && n > 0 {
-				time.Sleep(time.Duration(d))
+			if from == s {
+				answered.Store(true)
+			} else if answered.Swap(false) && rand.Int32N(100) < p.Resets.Load() {
+				left.Store(rand.Int64N(16 << 10))
 			}
 			if left.Add(-int64(n)) < 0 {
 				p.reset.Add(1)
@@ -132,13 +142,10 @@ func (p *Proxy) carry(c net.Conn) {
 				return
 			}
 			if n > 0 {
-				if _, err := to.Write(buf[:n]); err != nil {
-					cut(from)
-					return
-				}
+				line.send(slices.Clone(buf[:n]))
 			}
 			if err == io.EOF {
-				to.(*net.TCPConn).CloseWrite()
+				line.send(nil)
 				return
 			}
 			if err != nil {

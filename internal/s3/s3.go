@@ -37,15 +37,8 @@ type Server struct {
 // Start starts a server that takes no keys yet and has no bucket.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	program, err := build(t.Context())
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("the S3 server for tests can't be built: ", err)
-		}
-		t.Skip("the S3 server for tests can't be built: ", err)
-	}
 	s := &Server{t: t, dir: t.TempDir()}
-	c := exec.Command(program, s.dir)
+	c := exec.Command(build(t, "s3server", "."), s.dir)
 	c.Stderr = t.Output()
 	var failed [2]error
 	s.in, failed[0] = c.StdinPipe()
@@ -66,17 +59,45 @@ func Start(t testing.TB) *Server {
 	return s
 }
 
-// Keys has the server take these keys and no others.
+// Installed has this process find versitygw itself, the same version, as it does where that is installed.
+func Installed(t testing.TB) {
+	t.Helper()
+	bin := t.TempDir()
+	if err := os.Symlink(build(t, "versitygw", "github.com/versity/versitygw/cmd/versitygw"), filepath.Join(bin, "versitygw")); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin)
+}
+
+// Keys has the server take these keys and no others, to which it answers as versitygw does: that there is no such user, with the status 404.
 func (s *Server) Keys(id, secret string) { s.say("keys " + id + " " + secret) }
 
-// NoKeys has the server refuse everybody.
+// NoKeys has the server refuse everybody as S3 does, with the status 403.
 func (s *Server) NoKeys() { s.say("nokeys") }
 
-// Bucket makes a bucket.
-func (s *Server) Bucket(name string) {
+// Bucket makes a bucket, and tells the directory where its objects are files, named by their keys.
+func (s *Server) Bucket(name string) (dir string) {
 	s.t.Helper()
-	if err := os.Mkdir(filepath.Join(s.dir, "objects", name), 0o700); err != nil {
+	dir = filepath.Join(s.dir, "objects", name)
+	if err := os.Mkdir(dir, 0o700); err != nil {
 		s.t.Fatal(err)
+	}
+	return dir
+}
+
+// Machine has this machine look for its keys nowhere but in a file of the test, which have writes.
+func Machine(t testing.TB) (have func(id, secret string)) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "credentials")
+	for name, value := range map[string]string{"AWS_SHARED_CREDENTIALS_FILE": file, "AWS_CONFIG_FILE": "/dev/null", "AWS_EC2_METADATA_DISABLED": "true",
+		"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_PROFILE": "", "AWS_REGION": "", "AWS_ENDPOINT_URL": ""} {
+		t.Setenv(name, value)
+	}
+	return func(id, secret string) {
+		t.Helper()
+		if err := os.WriteFile(file, fmt.Appendf(nil, "[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n", id, secret), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -98,8 +119,20 @@ func (s *Server) line() string {
 	return s.out.Text()
 }
 
-// build makes the server, or takes the one that was made of the same sources by the same toolchain.
-func build(ctx context.Context) (string, error) {
+// build makes a program of the module in server, or takes the one that was made of the same sources by the same toolchain.
+func build(t testing.TB, name, of string) string {
+	t.Helper()
+	program, err := made(t.Context(), name, of)
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("the S3 server for tests can't be built: ", err)
+		}
+		t.Skip("the S3 server for tests can't be built: ", err)
+	}
+	return program
+}
+
+func made(ctx context.Context, program, of string) (string, error) {
 	_, here, _, _ := runtime.Caller(0)
 	dir := filepath.Join(filepath.Dir(here), "server")
 	sum := sha256.New()
@@ -116,19 +149,19 @@ func build(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	program := filepath.Join(cache, "vitalog", "s3server-"+hex.EncodeToString(sum.Sum(nil)[:16]))
+	program = filepath.Join(cache, "vitalog", program+"-"+hex.EncodeToString(sum.Sum(nil)[:16]))
 	if _, err := os.Stat(program); err == nil {
 		return program, nil
 	}
 	if err := os.MkdirAll(filepath.Dir(program), 0o700); err != nil {
 		return "", err
 	}
-	made := fmt.Sprintf("%s.%d", program, os.Getpid()) // two tests may build at once; the last rename stays
-	c := exec.CommandContext(ctx, "go", "build", "-o", made, ".")
+	begun := fmt.Sprintf("%s.%d", program, os.Getpid()) // two tests may build at once; the last rename stays
+	c := exec.CommandContext(ctx, "go", "build", "-o", begun, of)
 	c.Dir = dir
 	c.Env = append(os.Environ(), "GOWORK=off", "CGO_ENABLED=0", "GOFLAGS=-mod=readonly -buildvcs=false")
 	if out, err := c.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build in %s: %w: %s", dir, err, out)
 	}
-	return program, os.Rename(made, program)
+	return program, os.Rename(begun, program)
 }

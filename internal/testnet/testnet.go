@@ -38,18 +38,24 @@ func (n *Net) MemberDir(i int) string { return filepath.Join(n.Dir, fmt.Sprint("
 // Start founds a network of that many validators and observers, and waits until every member can do its work. It ends with the test.
 func Start(t testing.TB, validators, observers int) *Net {
 	t.Helper()
-	return start(t, validators, observers, func(int) string { return "" })
+	return start(t, validators, observers, func(int) string { return "" }, nil, node.Options{})
 }
 
 // StartInBuckets is Start for validators that keep their ciphertext in buckets, at the URLs that bucket tells.
-func StartInBuckets(t testing.TB, validators int, bucket func(member int) string) *Net {
+func StartInBuckets(t testing.TB, validators int, bucket func(member int) string, o node.Options) *Net {
 	t.Helper()
-	return start(t, validators, 0, bucket)
+	return start(t, validators, 0, bucket, nil, o)
 }
 
-func start(t testing.TB, validators, observers int, bucket func(int) string) *Net {
+// StartChanged is StartInBuckets for validators whose configuration is changed before they start: the genesis has the addresses of before.
+func StartChanged(t testing.TB, validators int, bucket func(member int) string, change func(member int, c *node.Config), o node.Options) *Net {
 	t.Helper()
-	n, err := found(t.TempDir(), validators, observers, bucket)
+	return start(t, validators, 0, bucket, change, o)
+}
+
+func start(t testing.TB, validators, observers int, bucket func(int) string, change func(int, *node.Config), o node.Options) *Net {
+	t.Helper()
+	n, err := found(t.TempDir(), validators, observers, bucket, change, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,10 +69,10 @@ func start(t testing.TB, validators, observers int, bucket func(int) string) *Ne
 
 // Found is Start for a network that several tests share: its directory and its end are the caller's.
 func Found(dir string, validators, observers int) (*Net, error) {
-	return found(dir, validators, observers, func(int) string { return "" })
+	return found(dir, validators, observers, func(int) string { return "" }, nil, node.Options{})
 }
 
-func found(dir string, validators, observers int, bucket func(int) string) (*Net, error) {
+func found(dir string, validators, observers int, bucket func(int) string, change func(int, *node.Config), o node.Options) (*Net, error) {
 	n := &Net{Dir: dir, Nodes: make([]*node.Node, validators+observers)}
 	var list []node.Founder
 	for i := range n.Nodes {
@@ -76,9 +82,24 @@ func found(dir string, validators, observers int, bucket func(int) string) (*Net
 	if err != nil {
 		return nil, err
 	}
+	for i := range n.Nodes {
+		if change == nil {
+			break
+		}
+		c, err := node.Load(n.MemberDir(i))
+		if err != nil {
+			return nil, err
+		}
+		change(i, c)
+		if err := c.Save(n.MemberDir(i)); err != nil {
+			return nil, err
+		}
+	}
 	var g errgroup.Group
 	for i := range n.Nodes {
-		g.Go(func() error { return n.start(i, node.Options{Ring: rings[i]}) })
+		own := o
+		own.Ring = rings[i]
+		g.Go(func() error { return n.start(i, own) })
 	}
 	if err := g.Wait(); err != nil {
 		return nil, errors.Join(err, n.Close())

@@ -39,6 +39,7 @@ async function everyPage(page, name) {
   const look = async (path, of) => {
     await visit(page, path, of);
     await page.locator("main h1").waitFor();
+    if (path === "/more/deleted") await page.locator(".deed dl, .empty").first().waitFor();
     if (path === "/sharing/card") await page.locator(".qr path").waitFor();
     await inspect(page, `${name}${path.replaceAll("/", "-")}`);
   };
@@ -52,6 +53,10 @@ async function everyPage(page, name) {
     await inspect(page, `${name}${new URL(page.url()).pathname.replaceAll("/", "-")}`);
   };
   await of("/record", ".happened .rows a.row");
+  await page.locator("main .ends .button").last().click();
+  await page.locator("dialog .points").waitFor();
+  await inspect(page, `sheet-${name}-delete`);
+  await page.keyboard.press("Escape");
   for (const d of await page.locator("main details").all()) await d.locator("summary").click();
   await inspect(page, `${name}-record-item-open`);
   await of("/vitals", "main a.row");

@@ -1,6 +1,6 @@
 /**
- * A patient's first day, with the keyboard alone: keys and kit, sharing with a hospital that writes, a request that is narrowed, a stop, the
- * lock; and the day of one whom the hospital had in custody, with a claim card. The hospital is HTTP: POST /load, /ask and /read with the card and the chart of the patient's home do one deed each.
+ * A patient's first day, with the keyboard alone: keys and kit, sharing with a hospital that writes, a request that is narrowed, a stop, what is
+ * deleted, the lock; and the day of one whom the hospital had in custody, with a claim card. The hospital is HTTP: POST /load, /ask and /read with the card and the chart of the patient's home do one deed each.
  * Prints one line of JSON: what was seen, and whatever went wrong. See web/browser_test.go.
  */
 import { complaints, heading, inspect, launch, open, picture, press, reach, said } from "./browser.mjs";
@@ -215,6 +215,72 @@ async function endsCode(page, made) {
   await heading(page, /^Hello/);
 }
 
+/** Says yes to a destruction: not by one key, and not by mistake. */
+async function destroys(page) {
+  await page.getByText("A mark stays on the ledger").waitFor();
+  await press(page, "Stop everybody from reading it", "ArrowDown");
+  await press(page, "Destroy for ever");
+  await page.getByText("Tick this first").waitFor();
+  await inspect(page, "sheet-destroy");
+  await press(page, "I have understood that nobody can bring it back", "Space");
+  await press(page, "Destroy for ever");
+  await heading(page, "Deleted");
+  await page.locator(".deed").first().waitFor();
+  out.deleted = [...(out.deleted ?? []), await page.locator(".deed").first().innerText()];
+}
+
+/** One entry is destroyed. */
+async function deletesOne(page) {
+  await press(page, "Record");
+  await heading(page, "Record");
+  await reach(page, "Search in your record");
+  await page.keyboard.press("Control+A");
+  await page.keyboard.type("influenza");
+  const found = page.locator(".happened .rows a.row");
+  await found.first().waitFor();
+  await found.first().focus();
+  await page.keyboard.press("Enter");
+  await page.getByRole("button", { name: "Delete…" }).waitFor();
+  await press(page, "Delete…");
+  await destroys(page);
+  await press(page, "Record");
+  await heading(page, "Record");
+  await hospital("expunge", {});
+  out.stillFound = await page.locator(".found").innerText();
+  await press(page, "Clear search and filters");
+}
+
+/** A section is destroyed, after a copy was saved. */
+async function deletesPart(page) {
+  await press(page, "More");
+  await heading(page, "More");
+  await press(page, "Delete from my record");
+  await heading(page, "Delete from my record");
+  const saved = page.waitForEvent("download");
+  await press(page, "Download your record (FHIR)");
+  out.copy = (await saved).suggestedFilename();
+  await reach(page, /· \d+ entr/);
+  await page.keyboard.press("Space");
+  const chosen = page.locator(".choice label:has(:checked)");
+  for (let i = 0; i < 20 && !(await chosen.innerText()).startsWith("lab results"); i++) await page.keyboard.press("ArrowDown");
+  await press(page, "Delete…");
+  await destroys(page);
+  await hospital("expunge", {});
+  const gone = page.locator(".deed", { hasText: "All members have deleted it." }).first();
+  await gone.waitFor();
+  out.gone = await gone.innerText();
+  await inspect(page, "deleted");
+  const proof = page.waitForEvent("download");
+  await gone.getByRole("button", { name: "Save certificate" }).press("Enter");
+  out.certificate = (await proof).suggestedFilename();
+  await press(page, "Back");
+  await heading(page, "More");
+  await press(page, "Delete from my record");
+  await heading(page, "Delete from my record");
+  await page.locator(".choice label").first().waitFor();
+  out.parts = await page.locator(".choice label").allInnerTexts();
+}
+
 async function stops(page, desk) {
   out.allowed = await hospital("read", desk);
   await press(page, "Sharing");
@@ -263,8 +329,10 @@ try {
   await reading(page);
   await narrow(page, desk);
   const made = await code(page);
+  await deletesOne(page);
   await everyWay(page);
   await largeText(home, words);
+  await deletesPart(page);
   await endsCode(page, made);
   await stops(page, desk);
   await locks(page);

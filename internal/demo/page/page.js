@@ -6,12 +6,12 @@
 /** @typedef {{ at: string, name: string, member: string, section: string, reason: string, records: number, allowed: boolean, why: string, more: number, block: number }} Row */
 /** @typedef {{ name: string, role: string, member: string, reason: string, readings: Reading[], block: number, took: number }} Doctor */
 /** @typedef {{ name: string, home: string, asked: number, gives: string[], until: string, readers: string[], rows: Row[], counted: number, proven: boolean, signed: number, of: number }} Patient */
-/** @typedef {{ state: string, at: number, before: string, after: string }} Tampered */
+/** @typedef {{ state: string, object: string, at: number, before: string, after: string }} Tampered */
 /** @typedef {{ stage: string, doing: string, can: string[], next: string, failed: string, told: Told[], doctor: Doctor, patient: Patient, cloud: Tampered }} Story */
 /** @typedef {{ what: string, log: string, key: string, mark: string, hers: string, by: string }} Said */
 /** @typedef {{ height: number, at: string, signed: number, of: number, entries: Said[], more: number }} Block */
-/** @typedef {{ n: number, of: number, name: string, size: number, head: string, hers: string }} Shown */
-/** @typedef {{ hex: boolean, files: number, bytes: number, found: number, where: string[] }} Found */
+/** @typedef {{ n: number, of: number, name: string, size: number, at: number, head: string, hers: string, s3: boolean }} Shown */
+/** @typedef {{ hex: boolean, files: number, objects: number, bytes: number, found: number, where: string[] }} Found */
 /** @typedef {Node | string | null | false | undefined} Child */
 
 const paths = {
@@ -407,11 +407,12 @@ function showCloud(s) {
     at("cloud-told"),
     s.told.filter((t) => t.side === "cloud"),
   );
-  const { state, at: place, before, after } = s.cloud;
+  const { state, object: altered, at: place, before, after } = s.cloud;
+  const back = object?.s3 ? `. ${altered.slice(0, 16)}… is gone from the bucket` : `, and is ${before} again`;
   at("flip").textContent =
     state === ""
       ? "“Tamper” changes one bit of the first object above, behind the member's back. The member then checks all that it keeps."
-      : `Byte ${place}: ${before} became ${after}${state === "healed" ? `, and is ${before} again` : ""}.`;
+      : `Byte ${place}: ${before} became ${after}${state === "healed" ? back : ""}.`;
 }
 
 /** @param {number} n */
@@ -427,21 +428,24 @@ async function fetchObject(n) {
 
 function showObject() {
   if (!object) return;
-  const { n, of, name, size, head: hex, hers } = object;
+  const { n, of, name, size, at: from, head: hex, hers, s3 } = object;
+  at("keeps").textContent = s3 ? "S3 bucket" : "store";
+  const says = s3 ? `Maria's keys and the member's tell: from byte ${number.format(from)} on lies` : "Maria's keys tell: it is";
+  const hash = name.slice(name.lastIndexOf("/") + 1);
   at("object").replaceChildren(
     `${n + 1} of ${number.format(of)}: `,
-    h("code", "", `${name.slice(0, 16)}…`),
+    h("code", "", `${name.slice(0, name.length - hash.length + 16)}…`),
     `, ${number.format(size)} bytes. `,
-    hers ? h("span", "hers", `Maria's keys tell: it is ${hers}, a record of hers.`) : "Nothing in it tells whose it is, or what.",
+    hers ? h("span", "hers", `${says} ${hers}, a record of hers.`) : "Nothing in it tells whose it is, or what.",
   );
   const bytes = hex.match(/../g) ?? [];
   const per = at("dump").clientWidth < 34 * 16 ? 8 : 16;
-  const touched = story && n === 0 && story.cloud.state !== "" ? story.cloud.at : -1;
+  const touched = story && story.cloud.object === hash ? story.cloud.at - from : -1;
   const rows = [];
   for (let i = 0; i < bytes.length; i += per) {
     const part = bytes.slice(i, i + per);
     /** @type {(string | Node)[]} */
-    const line = [`${i.toString(16).padStart(4, "0")}  `];
+    const line = [`${(from + i).toString(16).padStart(4, "0")}  `];
     part.forEach((b, k) => {
       line.push(i + k === touched ? h("mark", story?.cloud.state === "healed" ? "whole" : "", b) : b, " ");
     });
@@ -467,13 +471,14 @@ async function search() {
   }
   /** @type {Found} */
   const f = await a.json();
-  const looked = `${number.format(f.files)} files, ${(f.bytes / 1e6).toFixed(1)} MB: every object, index and block`;
+  const objects = f.objects ? ` and ${number.format(f.objects)} objects in six buckets` : "";
+  const looked = `${number.format(f.files)} files${objects}, ${(f.bytes / 1e6).toFixed(1)} MB: every object, index and block`;
   if (f.found === 0) {
     at("found").replaceChildren(h("p", "hits", h("strong", "", "0 found"), ` for “${asked}” in ${looked}.`));
     return;
   }
   at("found").replaceChildren(
-    h("p", "hits", h("strong", "", `Found in ${f.found} ${f.found === 1 ? "file" : "files"}`), ` of ${looked}.`),
+    h("p", "hits", h("strong", "", `Found in ${f.found} ${f.objects ? "place" : "file"}${f.found === 1 ? "" : "s"}`), ` of ${looked}.`),
     h("ul", "where", ...f.where.map((w) => h("li", "", h("code", "", w.replace(/([0-9a-f]{16})[0-9a-f]{48}/, "$1…"))))),
   );
 }

@@ -44,10 +44,11 @@ const record = () => import("../pages/record.ts");
 const sharing = () => import("../pages/sharing.ts");
 const family = () => import("../pages/family.ts");
 const more = () => import("../pages/more.ts");
+const erase = () => import("../pages/erase.ts");
 
 /** Fetches the pages that nobody went to yet, so that they are there when the network is not. */
 export function ahead() {
-  for (const load of [home, record, sharing, more, family]) load().catch(() => {});
+  for (const load of [home, record, sharing, more, family, erase]) load().catch(() => {});
 }
 
 /** What stands above somebody else's record. */
@@ -75,6 +76,8 @@ export const pages: { [V in View]: Page } = {
   "/more/language": later(async () => (await more()).LanguagePage),
   "/more/notices": later(async () => (await more()).Notices),
   "/more/export": later(async () => (await more()).Export),
+  "/more/delete": later(async () => (await erase()).EraseFrom),
+  "/more/deleted": later(async () => (await erase()).Deleted),
   "/more/about": later(async () => (await more()).About),
   "/more/family": later(async () => (await family()).Family),
   "/more/family/invite": later(async () => (await family()).Invite),

@@ -22,6 +22,8 @@ export const views = [
   "/more/language",
   "/more/notices",
   "/more/export",
+  "/more/delete",
+  "/more/deleted",
   "/more/about",
   "/more/family",
   "/more/family/invite",

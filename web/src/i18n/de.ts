@@ -96,6 +96,7 @@ export const de: Dictionary = {
       proving: "Beweise werden geprüft",
       reading: "Datei wird gelesen",
       importing: "Messungen werden geschrieben",
+      erasing: "Wird gelöscht",
     },
 
     unlockTitle: "Willkommen zurück",
@@ -306,12 +307,59 @@ export const de: Dictionary = {
     versions: plural("{n} Fassung", "{n} Fassungen"),
     version: "Fassung vom {time}",
     blocked: "Für alle außer Ihnen gesperrt",
-    block: "Für alle anderen sperren",
-    blockTitle: "Diesen Eintrag sperren?",
-    blockWhy:
-      "Niemand außer Ihnen kann ihn dann noch öffnen, für immer. Wer ihn schon geöffnet hat, kann das Gelesene behalten haben, und der Verfasser darf seine Kopie behalten, soweit das Gesetz es verlangt. Das lässt sich nicht rückgängig machen.",
+  },
+
+  erase: {
+    open: "Löschen …",
+    title: "Diesen Eintrag löschen",
+    part: "Löschen: {what}",
+    how: "Wie soll gelöscht werden?",
+    block: "Für immer verhindern, dass andere es lesen",
+    blockMore: "Sie behalten es und können es weiter lesen.",
+    destroy: "Vernichten",
+    destroyMore: "Niemand kann es je wieder öffnen, auch Sie nicht.",
+    takes: plural(
+      "Es betrifft {n} versiegelten Eintrag mit allen Fassungen darin.",
+      "Es betrifft {n} versiegelte Einträge mit allen Fassungen darin.",
+    ),
+    files: plural("{n} Datei gehört dazu und geht mit.", "{n} Dateien gehören dazu und gehen mit."),
+    links: plural("{n} Code, der etwas davon zeigt, wird beendet.", "{n} Codes, die etwas davon zeigen, werden beendet."),
+    means: "Was das bedeutet",
+    meansBlock: "Keine Organisation und niemand, der für Sie liest, bekommt dafür noch einmal Schlüssel.",
+    meansSeen: "Wer es schon geöffnet hat, kann behalten haben, was zu lesen war.",
+    meansDestroy:
+      "Jedes Mitglied des Netzes löscht es, von seinen Festplatten und aus seiner Cloud, meist in Minuten und spätestens in 30 Tagen. Von diesem Gerät verschwindet es sofort, von Ihren anderen Geräten, sobald sie nach Neuem sehen.",
+    meansKeep:
+      "Wer nach dem Gesetz aufbewahren muss, was er geschrieben hat, behält bis zu einem Tag eine eigene Kopie. Den Tag sehen Sie unter „Gelöscht“.",
+    meansMark: "Im Hauptbuch bleibt ein Zeichen, dass hier etwas war und wer es angesehen hat. Was es war, steht dort nicht.",
+    understoodBlock: "Ich habe verstanden, dass sich das nicht rückgängig machen lässt",
+    understoodDestroy: "Ich habe verstanden, dass niemand es zurückbringen kann",
+    tick: "Setzen Sie zuerst das Häkchen, damit nichts aus Versehen gelöscht wird.",
     blockDo: "Für immer sperren",
-    blockDone: "Gesperrt.",
+    destroyDo: "Für immer vernichten",
+    doneBlock: "Gesperrt.",
+    doneDestroy: "Vernichtet.",
+    nothing: "Hier ist nichts mehr, was gelöscht werden könnte.",
+    page: "Aus meiner Akte löschen",
+    pageWhy: "Einen Teil Ihrer Akte oder alles. Für einen einzelnen Eintrag öffnen Sie ihn und wählen Sie „Löschen …“.",
+    copy: "Zuerst eine Kopie für Sie",
+    copyWhy:
+      "Was vernichtet ist, lässt sich nicht mehr herunterladen. Bilder, Briefe und andere Dateien werden einzeln gespeichert, bei ihren Einträgen.",
+    choose: "Was soll gelöscht werden?",
+    everything: "alles",
+    list: "Gelöscht",
+    listWhy: "Was in Ihrer Akte gesperrt oder vernichtet wurde, wie es im Hauptbuch steht. Was es war, steht dort nicht.",
+    none: "Es wurde nichts gelöscht.",
+    kinds: { block: "Gesperrt", destroy: "Vernichtet" },
+    by: "Von {who}",
+    keeps: "Behält eine eigene Kopie bis {day}",
+    fromKept: "Die eigene, aufbewahrte Kopie",
+    gone: "Alle Mitglieder haben es gelöscht.",
+    goes: "{n} von {of} Mitgliedern haben es bisher gelöscht.",
+    goneOn: "Gelöscht am {day}",
+    waits: "Noch nicht gelöscht",
+    certificate: "Bescheinigung speichern",
+    certificateWhy: "Sie beweist jedem, auch ohne dieses Netz, was verlangt wurde und wer es gelöscht hat. Was es war, steht nicht darin.",
   },
 
   wrong: {
@@ -687,7 +735,7 @@ export const de: Dictionary = {
     "used-up": "Die vereinbarte Zahl der Nutzungen war erreicht",
     outside: "Dieser Teil war nicht geteilt",
     "no-right": "Geteilt war nicht zum Lesen",
-    erased: "Sie hatten es gesperrt",
+    erased: "Es war gesperrt oder vernichtet",
   },
 
   states: {
@@ -709,6 +757,7 @@ export const de: Dictionary = {
     FAMRQT: "eine Bitte Ihrer Familie",
     PATRQT: "Ihre eigene Bitte",
     PWATRNY: "eine Vollmacht",
+    HLEGAL: "eine gesetzliche Pflicht",
   },
 
   sections: {

@@ -1,14 +1,13 @@
 /** One entry: in plain words first, then its details, its codes, its FHIR, its proof and its versions. */
-import { useState } from "preact/hooks";
 import { place } from "../app/route.ts";
-import { another, itemsByKey, ownerName, settled, vault } from "../app/store.ts";
+import { another, itemsByKey, ownerName } from "../app/store.ts";
 import type { Item } from "../fhir/item.ts";
 import type { Part as Measured } from "../fhir/measure.ts";
 import { codings } from "../fhir/read.ts";
 import { count, fill, say, time, words } from "../i18n/index.ts";
 import { Icon } from "../ui/Icon.tsx";
-import { Button, Chip, Empty, FlagChip, Go, Part, Title, Value } from "../ui/parts.tsx";
-import { Sheet } from "../ui/Sheet.tsx";
+import { Chip, Empty, FlagChip, Go, Part, Title, Value } from "../ui/parts.tsx";
+import { Erase } from "./item/Erase.tsx";
 import { Facts } from "./item/Facts.tsx";
 import { Files } from "./item/Files.tsx";
 import { Hide } from "./item/Hide.tsx";
@@ -76,7 +75,7 @@ function Shown({ item: i }: { item: Item }) {
       <Folded item={i} />
       {!another.value && <Wrong item={i} />}
       {!another.value && !i.version.blocked && <Hide item={i} />}
-      {!another.value && !i.version.blocked && <Block item={i} />}
+      {!another.value && <Erase item={i} />}
     </div>
   );
 }
@@ -162,36 +161,6 @@ function Folded({ item: i }: { item: Item }) {
           <pre dir="ltr">{JSON.stringify(i.fhir, null, 2)}</pre>
         </section>
       </details>
-    </div>
-  );
-}
-
-function Block({ item: i }: { item: Item }) {
-  const w = words.value.item;
-  const [asked, setAsked] = useState(false);
-  const [busy, setBusy] = useState(false);
-  const block = async () => {
-    setBusy(true);
-    await settled(w.blockDone, () => vault.erase({ section: i.version.section, entries: [i.version.entry] }));
-    setBusy(false);
-    setAsked(false);
-  };
-  return (
-    <div class="stack ends">
-      <Button icon="lock" onClick={() => setAsked(true)}>
-        {w.block}
-      </Button>
-      {asked && (
-        <Sheet title={w.blockTitle} close={() => setAsked(false)}>
-          <p>{w.blockWhy}</p>
-          <div class="stack">
-            <Button tone="danger" busy={busy} onClick={() => void block()}>
-              {w.blockDo}
-            </Button>
-            <Button onClick={() => setAsked(false)}>{words.value.common.cancel}</Button>
-          </div>
-        </Sheet>
-      )}
     </div>
   );
 }

@@ -19,6 +19,8 @@ export function More() {
         <ul class="card rows">
           <RowLink to="/more/family" icon="person" title={words.value.family.title} />
           <RowLink to="/more/export" icon="download" title={w.export} />
+          <RowLink to="/more/delete" icon="trash" title={words.value.erase.page} />
+          <RowLink to="/more/deleted" icon="lock" title={words.value.erase.list} />
           <RowLink to="/more/keys" icon="key" title={w.keys} />
           <RowLink to="/more/notices" icon="alert" title={w.notices} />
           <RowLink to="/more/language" icon="globe" title={w.language} />

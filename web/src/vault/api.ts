@@ -16,8 +16,13 @@ import type {
   Answer,
   Begin,
   Card,
+  Certified,
   Chart,
   Claimed,
+  Erasable,
+  Erased,
+  Erasure,
+  ErasureOrder,
   Final,
   Grant,
   Imported,
@@ -35,6 +40,7 @@ import type {
   Share,
   State,
   Synced,
+  Taken,
 } from "./shapes.ts";
 
 export type { GrantState, Party, Reason, SectionName } from "./names.ts";
@@ -135,6 +141,8 @@ export interface Vault {
   proof(o: { section: SectionName; entry: number }): Promise<Proof>;
   /** The bytes of a Binary that came as an attachment, with its content type. */
   attachment(o: { section: SectionName; entry: number }): Promise<Blob>;
+  /** Some of them, from 0 or from where the part before ended, and how many there are in all: for what is too large to be held. */
+  attachmentPart(o: { section: SectionName; entry: number; from: number }): Promise<{ bytes: Blob; size: number }>;
   activity(): Promise<Activity>;
   /** The patient says that these accesses, by id, were right. */
   review(o: { accesses: string[] }): Promise<Final>;
@@ -164,8 +172,16 @@ export interface Vault {
   hide(o: { grant: string; entries: number[] }): Promise<Final>;
   /** Shows such records again, by a grant that is given anew like that. */
   unhide(o: { grant: string; entries: number[] }): Promise<Final>;
-  /** Blocks the record of a version for everybody else, for ever. */
-  erase(o: { section: SectionName; entries: number[] }): Promise<Final>;
+  erasable(o: { of: Taken }): Promise<Erasable>;
+  /**
+   * Blocks records, or has every member destroy them: what this device has of those goes at once. Health links that hold some of it end first. What broke off goes
+   * on with the same call.
+   */
+  erase(o: { how: Erasure; of: Taken }): Promise<Final>;
+  /** What was erased, the newest first: not what was blocked before it was destroyed. */
+  erased(): Promise<Erased[]>;
+  /** Of orders to destroy. */
+  certificate(o: { orders: ErasureOrder[] }): Promise<Certified>;
 
   /** The text by which somebody lets this person read for them: it tells the name, and opens nothing. */
   invite(o: { name: string }): Promise<{ text: string }>;

@@ -25,6 +25,8 @@ export interface Home {
   /** At most 1024 from there on. */
   entries(log: Bytes, from: number, to: number): Promise<RawEntry[]>;
   receipt(log: Bytes, entry: number): Promise<Bytes>;
+  /** A certificate of orders to destroy, ascending, at most 64 (spec/erasure.md). */
+  certificate(orders: { log: Bytes; number: number }[]): Promise<Bytes>;
   networkKey(): Promise<{ before: Bytes; encoded: Bytes }>;
   /** Stores bytes and returns their hash. */
   putBlob(b: Bytes): Promise<Bytes>;
@@ -96,6 +98,11 @@ export function homeOf(base: string, issuer: number, ask: Fetch): Home {
       return page;
     },
     receipt: (log, entry) => call("receipt", concat(log, u64(entry))),
+    certificate: (orders) => {
+      const w = writer().u32(orders.length);
+      for (const o of orders) w.fixed(o.log).u64(o.number);
+      return call("certificate", w.done());
+    },
     networkKey: async () => {
       const b = await call("network-key", new Uint8Array(0));
       return { before: b.slice(0, 32), encoded: b.slice(32) };

@@ -14,8 +14,19 @@ const hospital = process.env.VITALOG_HOSPITAL ?? "";
 const passphrase = "a patient's passphrase";
 
 async function has<T>(
-  deed: "ask" | "write" | "attach" | "read" | "verify" | "open",
-  body: { card?: string; chart?: string; export?: string; link?: string; passcode?: string; times?: number; embedded?: number },
+  deed: "ask" | "write" | "attach" | "read" | "verify" | "open" | "held" | "kept" | "expunge" | "certificate",
+  body: {
+    card?: string;
+    chart?: string;
+    log?: string;
+    entry?: number;
+    export?: string;
+    certificate?: string;
+    link?: string;
+    passcode?: string;
+    times?: number;
+    embedded?: number;
+  },
 ): Promise<T> {
   const r = await fetch(`${hospital}/${deed}`, { method: "POST", body: JSON.stringify(body) });
   if (!r.ok) throw new Error(`${deed}: ${await r.text()}`);
@@ -184,12 +195,23 @@ describe.skipIf(home === "")("the vault on a running network", () => {
     await vault.sync();
     const c = await vault.record();
     expect(c.problems).toEqual([]);
-    for (const size of [100, 1_500_000]) {
+    for (const size of [100, 9_000_000]) {
       const r = c.resources.find((x) => x.id === `scan-${size}`)!;
       expect([r.type, r.current.entry]).toEqual(["Binary", at[size]]);
       const blob = await vault.attachment({ section: "vitals", entry: r.current.entry });
       expect([blob.type, blob.size]).toEqual(["application/dicom", size]);
       expect(Buffer.from(await blob.arrayBuffer()).every((x, i) => x === i % 251)).toBe(true);
+      let from = 0;
+      for (let n = 0; from < size && n < 9; n++) {
+        const part = await vault.attachmentPart({ section: "vitals", entry: r.current.entry, from });
+        expect([part.size, part.bytes.type, part.bytes.size <= 4 << 20]).toEqual([size, "application/dicom", true]);
+        expect(Buffer.from(await part.bytes.arrayBuffer()).every((x, i) => x === (from + i) % 251)).toBe(true);
+        from += part.bytes.size;
+      }
+      expect(from).toBe(size);
+      await expect(vault.attachmentPart({ section: "vitals", entry: r.current.entry, from: size })).rejects.toMatchObject({
+        failure: "invalid",
+      });
     }
     const pulse = c.resources.find((x) => x.id === "pulse-1")!.current.entry;
     await expect(vault.attachment({ section: "vitals", entry: pulse })).rejects.toMatchObject({ failure: "invalid" });
@@ -204,7 +226,7 @@ describe.skipIf(home === "")("the vault on a running network", () => {
     expect([now.everything, now.records, now.label, now.until]).toEqual([false, 2, reads.label, reads.until]);
     expect(await has("read", { chart })).toEqual({ resources: 2 });
     await vault.sync();
-    expect((await vault.activity()).rows[0]!.resources.sort()).toEqual(["Binary/scan-100", "Binary/scan-1500000"]);
+    expect((await vault.activity()).rows[0]!.resources.sort()).toEqual(["Binary/scan-100", "Binary/scan-9000000"]);
   }, 120_000);
 
   test("comes back from the 24 words on another device", async () => {
@@ -314,12 +336,16 @@ describe.skipIf(home === "")("the vault on a running network", () => {
         failure: "altered",
       });
     }
-    for (const at of [200, -8]) {
-      const liar = lie("records", flip(at)); // the first header, the last ciphertext
+    // The first headers; the last ciphertext, and of the other log the author's lock of an attachment, which is nothing to the patient.
+    for (const [at, found] of [
+      [200, 2],
+      [-8, 1],
+    ] as const) {
+      const liar = lie("records", flip(at));
       await liar.begin({ home });
       await liar.recover({ words: words.join(" "), passphrase });
       const c = await liar.record();
-      expect(c.problems.map((p) => p.why)).toEqual(["altered", "altered"]); // one of each log that was asked for, and each alone
+      expect(c.problems.map((p) => p.why)).toEqual(Array(found).fill("altered")); // each alone
     }
     const liar = lie("network-key", flip(-3));
     await liar.begin({ home });
@@ -343,8 +369,7 @@ describe.skipIf(home === "")("the vault on a running network", () => {
     await has("write", { chart }); // under the new epoch
     await vault.sync();
     expect((await vault.record()).problems).toEqual([]);
-    const mine = (await vault.record()).resources.find((r) => r.id === "mine")!.current;
-    await vault.erase({ section: mine.section, entries: [mine.entry] });
+    await vault.erase({ how: "block", of: { keys: ["Observation/mine"] } });
     expect((await vault.record()).resources.find((r) => r.id === "mine")!.current.blocked).toBe(true);
     await vault.stopAll();
     expect((await vault.grants()).every((g) => g.state === "revoked")).toBe(true);
@@ -404,6 +429,94 @@ describe.skipIf(home === "")("the vault on a running network", () => {
     }
   }, 120_000);
 
+  test("destroys a file, a section, and ends the code that shows what is blocked: at every member, on this device and on the other one", async () => {
+    const kept = memoryStore();
+    const dropped: string[] = [];
+    const drop = (of: Store) => async (table: Parameters<Store["drop"]>[0], keys: string[]) => {
+      dropped.push(...keys.map((k) => `${table}/${k}`));
+      return of.drop(table, keys);
+    };
+    const { vault: other } = start({ ...kept, drop: drop(kept) });
+    await other.begin({ home });
+    await other.recover({ words: words.join(" "), passphrase });
+    const keys = async (v: Vault) => (await v.record()).resources.map((r) => r.key).sort();
+    const scan = (await vault.record()).resources.find((r) => r.id === "scan-9000000")!.current;
+    expect(await keys(other)).toContain("Binary/scan-9000000");
+    const held = () => has("held", { log: `log:${scan.log}`, entry: scan.entry });
+    expect([await held(), await kept.get("records", scan.record)]).toMatchObject([{ members: 2 }, { secret: {} }]);
+
+    const file = { keys: ["Binary/scan-9000000"] };
+    expect(await vault.erasable({ of: file })).toEqual({
+      parts: [{ section: "vitals", records: 1, open: 1, resources: 1 }],
+      along: [],
+      links: 0,
+    });
+    expect(await vault.erase({ how: "destroy", of: file })).toMatchObject({ signed: 2, of: 2 });
+    expect([await held(), await map.get("records", scan.record)]).toEqual([{ members: 0 }, undefined]);
+    await expect(vault.attachment({ section: "vitals", entry: scan.entry })).rejects.toMatchObject({ failure: "not-shared" });
+    await expect(vault.erase({ how: "destroy", of: file })).rejects.toMatchObject({ failure: "conflict" });
+    await other.sync();
+    expect([await kept.get("records", scan.record), dropped.length]).toEqual([undefined, 2]); // the record, and its parts
+    for (const v of [vault, other])
+      expect([await keys(v), (await v.record()).problems]).toEqual([expect.not.arrayContaining(file.keys), []]);
+
+    await vault.makeLink({ sections: ["summary"], lasts: 900_000, uses: 9 });
+    const nuts = { keys: ["AllergyIntolerance/nuts"] };
+    expect((await vault.erasable({ of: nuts })).links).toBe(2); // and the one that is locked
+    await vault.erase({ how: "block", of: nuts });
+    expect((await vault.links()).map((l) => l.state)).toEqual(["revoked", "revoked", "revoked"]);
+    expect((await vault.record()).resources.find((r) => r.id === "nuts")!.current.blocked).toBe(true);
+    await expect(vault.erase({ how: "block", of: nuts })).rejects.toMatchObject({ failure: "conflict" });
+
+    // The note that was blocked, and the weight with its end.
+    const section = { section: "patient-generated" } as const;
+    expect((await vault.erasable({ of: section })).parts).toEqual([{ ...section, records: 4, open: 3, resources: 1 }]);
+    await vault.erase({ how: "destroy", of: section });
+    const all = await vault.erased();
+    expect(all.map((x) => [x.how, x.by.kind, x.parts.map((p) => `${p.section} ${p.records}`)])).toEqual([
+      ["block", "patient", ["summary 1"]],
+      ["destroy", "patient", ["vitals 1", "patient-generated 4"]], // it began earlier
+    ]);
+
+    // What each member says of it is on the ledger when it is out of its files.
+    const { orders, at } = all[1]!;
+    expect((await vault.certificate({ orders })).members.map((m) => m.name)).toEqual(["Member 0", "Member 1"]);
+    await has("expunge", {});
+    const complete = async () => {
+      const c = await vault.certificate({ orders });
+      expect(c.members.every((m) => m.deleted > at)).toBe(true);
+      return c;
+    };
+    const shown = await vi.waitFor(complete, { timeout: 20_000, interval: 500 });
+    expect(await has("certificate", { certificate: base64(new Uint8Array(await shown.file.arrayBuffer())) })).toEqual({ records: 5 });
+    await expect(vault.certificate({ orders: [{ section: "vitals", entry: 0 }] })).rejects.toThrow();
+
+    // The hospital has to keep what it wrote: that stands on the ledger before it says that it has deleted, and so does each opening.
+    await vault.sync();
+    const [keeper] = (await vault.erased())[1]!.kept;
+    expect(keeper).toMatchObject({ by: { kind: "member", number: 1 } });
+    expect(new Date(keeper!.until).getUTCFullYear() - new Date(scan.created).getUTCFullYear()).toBe(10);
+    await has("kept", { entry: scan.entry });
+    await vault.sync();
+    expect((await vault.activity()).rows[0]).toMatchObject({
+      kept: true,
+      purpose: "HLEGAL",
+      reason: "an audit",
+      records: 1,
+      resources: [],
+    });
+    const { vault: lied } = start(store, async (url, init) => {
+      const r = await fetch(url, init);
+      if (!String(url).endsWith("/certificate")) return r;
+      return new Response(
+        new Uint8Array(await r.arrayBuffer()).map((x, n, b) => (n === b.length - 9 ? x ^ 1 : x)),
+        r,
+      );
+    });
+    await lied.unlock({ passphrase });
+    await expect(lied.certificate({ orders })).rejects.toMatchObject({ failure: "altered" });
+  }, 120_000);
+
   test("let no secret and no word of the record out, in any request or storage", async () => {
     const root = await rootOf(words.join(" "));
     const secret = await secretOf(root.slice());
@@ -423,11 +536,27 @@ describe.skipIf(home === "")("the vault on a running network", () => {
 
   test("takes the record and the signed log along", async () => {
     const bundle = JSON.parse(await (await vault.exportRecord()).text());
-    expect([bundle.resourceType, bundle.entry.length]).toEqual(["Bundle", 6]);
+    expect([bundle.resourceType, bundle.entry.length]).toEqual(["Bundle", 4]);
     const { rows } = await vault.activity();
     const log = await (await vault.exportActivity()).text();
     expect(await has("verify", { export: log })).toEqual({ rows: rows.length });
     expect(log).toContain("Dr. Ada Okafor");
+
+    // The network goes away after the first section; the same again goes on.
+    let submitted = 0;
+    const { vault: cut } = start(store, async (url, init) => {
+      if (String(url).endsWith("/submit") && ++submitted > 1) throw new TypeError("no network");
+      return fetch(url, init);
+    });
+    await cut.unlock({ passphrase });
+    await expect(cut.erase({ how: "destroy", of: { all: true } })).rejects.toMatchObject({ failure: "unreachable" });
+    await vault.sync();
+    const some = (await vault.record()).resources.length;
+    expect([some > 0, some < bundle.entry.length]).toEqual([true, true]);
+    await vault.erase({ how: "destroy", of: { all: true } });
+    expect((await vault.record()).resources).toEqual([]);
+    expect((await vault.erasable({ of: { all: true } })).parts).toEqual([]);
+    expect((await vault.activity()).rows.length).toBe(rows.length);
     await vault.forget();
     expect(await vault.state()).toMatchObject({ phase: "none", network: null });
   }, 120_000);

@@ -43,8 +43,16 @@ test("the vault locks itself after minutes in which nobody asked, and what a pag
   await vault.card();
   await vi.advanceTimersByTimeAsync(4 * 60_000);
   expect((await vault.state()).phase).toBe("open");
-  for (const shown of [vault.sync(), vault.record(), vault.activity(), vault.requests(), vault.grants()])
-    await expect(shown).rejects.toMatchObject({ failure: "unreachable" });
+  const asked = [
+    vault.sync(),
+    vault.record(),
+    vault.activity(),
+    vault.requests(),
+    vault.grants(),
+    vault.erased(),
+    vault.certificate({ orders: [] }),
+  ];
+  for (const shown of asked) await expect(shown).rejects.toMatchObject({ failure: "unreachable" });
   await vi.advanceTimersByTimeAsync(2 * 60_000);
   expect((await vault.state()).phase).toBe("locked");
   expect(notices.filter((n) => n.kind === "locked").length).toBe(1);

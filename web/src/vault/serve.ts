@@ -6,7 +6,7 @@ import { fail, failure, kindOf } from "./failure.ts";
 import type { FromWorker, ToWorker } from "./remote.ts";
 
 /** Calls that pages make by themselves, to show what came: they keep nobody's vault open. */
-const unattended: (keyof Vault)[] = ["state", "sync", "record", "activity", "requests", "grants", "links"];
+const unattended: (keyof Vault)[] = ["state", "sync", "record", "activity", "requests", "grants", "links", "erased", "certificate"];
 
 /** What serve needs of a worker's scope. */
 export interface Scope {

@@ -142,6 +142,7 @@ export interface Access {
   introduced: boolean; // the key is one that the patient granted, introduced by that same member
   records: number;
   resources: string[]; // keys of the resources in those records, as far as they opened
+  kept: boolean; // it was the copy that the author keeps of what is destroyed
   further: boolean; // another use of what was opened before
   link: { sections: SectionName[] } | null; // opened by a health link: `person` is what somebody said of themselves; "no-such-grant" is a wrong passcode
   outcome: Reason;
@@ -281,6 +282,50 @@ export interface Answer {
   label: string;
 }
 
+/** How records are erased, for ever: nobody but the patient opens them any more, or nobody at all. */
+export type Erasure = "block" | "destroy";
+
+/** What an erasure takes: resources with all their versions, by their keys; a section; or everything. */
+export type Taken = { keys: string[] } | { section: SectionName } | { all: true };
+
+/** What an erasure would take. */
+export interface Erasable {
+  /** Records that are still there, those of them that are not blocked, and how many resources show by them now. */
+  parts: { section: SectionName; records: number; open: number; resources: number }[];
+  along: string[]; // keys of other resources in the same sealed records, which go along
+  links: number; // health links that hold some of it, which end
+}
+
+/** An author keeps a copy of its own, as the law asks of it. */
+export interface KeptCopy {
+  by: Party;
+  until: number; // on the ledger clock
+}
+
+/** Something that was erased, as far as it was one deed. */
+export interface Erased {
+  id: string; // of its first order: log/entry
+  how: Erasure;
+  by: Party;
+  at: number;
+  block: number;
+  parts: { section: SectionName; records: number }[];
+  orders: ErasureOrder[];
+  kept: KeptCopy[];
+}
+
+/** An entry that blocks or destroys. */
+export interface ErasureOrder {
+  section: SectionName;
+  entry: number;
+}
+
+/** What the members of the network have said since of what was ordered destroyed, verified. */
+export interface Certified {
+  members: { number: number; name: string; deleted: number }[]; // when it said that it had deleted all of it, on the ledger clock; 0: not yet
+  file: Blob; // which anybody verifies offline who has the genesis
+}
+
 export interface Final {
   block: number; // the newest block in which it is final
   signed: number;
@@ -309,7 +354,18 @@ export interface Imported {
 }
 
 export interface Progress {
-  step: "logs" | "records" | "enrolling" | "claiming" | "locks" | "sealing" | "submitting" | "proving" | "reading" | "importing";
+  step:
+    | "logs"
+    | "records"
+    | "enrolling"
+    | "claiming"
+    | "locks"
+    | "sealing"
+    | "submitting"
+    | "proving"
+    | "reading"
+    | "importing"
+    | "erasing";
   done: number;
   of: number;
 }

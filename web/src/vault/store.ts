@@ -16,6 +16,8 @@ export interface Store {
   put(table: Table, key: string, value: unknown): Promise<void>;
   /** For what can be fetched again: where the browser has no room, it isn't kept. */
   cache(table: Table, rows: [key: string, value: unknown][]): Promise<void>;
+  /** Deletes rows by their keys, and those whose keys begin with one and a slash: parts of it. */
+  drop(table: Table, keys: string[]): Promise<void>;
   clear(): Promise<void>;
 }
 
@@ -29,6 +31,9 @@ export function memoryStore(): Store {
     put: async (table, key, value) => put(table, key, value),
     cache: async (table, rows) => {
       for (const [key, value] of rows) put(table, key, value);
+    },
+    drop: async (table, keys) => {
+      for (const k of all.keys()) if (keys.some((x) => k === `${table}/${x}` || k.startsWith(`${table}/${x}/`))) all.delete(k);
     },
     clear: async () => all.clear(),
   };
@@ -82,6 +87,10 @@ export function browserStore(factory: IDBFactory = indexedDB): Store {
       } catch (e) {
         if (kindOf(e) !== "damaged") throw e;
       }
+    },
+    drop: async (table, keys) => {
+      if (keys.length > 0)
+        await rows(table, "readwrite", (o) => keys.flatMap((k) => [o.delete(k), o.delete(IDBKeyRange.bound(`${k}/`, `${k}/\uffff`))]));
     },
     clear: () =>
       within([...tables], "readwrite", async (tx) => void (await Promise.all(tables.map((t) => done(tx.objectStore(t).clear()))))),

@@ -3,7 +3,9 @@
 import type { Vault } from "./api.ts";
 import { hex } from "./bytes.ts";
 import { activity, review } from "./flows/activity.ts";
-import { bytesOf } from "./flows/attachment.ts";
+import { bytesOf, partOf } from "./flows/attachment.ts";
+import { certificate } from "./flows/certificate.ts";
+import { erasable, erase, erased } from "./flows/erase.ts";
 import { bundle, signedLog } from "./flows/export.ts";
 import { hide, unhide } from "./flows/hide.ts";
 import { answer, requests } from "./flows/inbox.ts";
@@ -14,12 +16,10 @@ import { importReadings } from "./flows/readings.ts";
 import { leave, openFor } from "./flows/reads.ts";
 import { chart } from "./flows/record.ts";
 import { grants, share, stop } from "./flows/sharing.ts";
-import { place, signed, submit } from "./flows/submit.ts";
 import { logOf, proofOf, provenBy, syncLogs } from "./flows/sync.ts";
 import { remove, write } from "./flows/write.ts";
 import { followerOf } from "./follow.ts";
 import { handleText } from "./grant/message.ts";
-import { rangesOf } from "./ledger/terms.ts";
 import { lockerOf, type Surroundings } from "./locker.ts";
 
 export function vaultOf(env: Surroundings): Vault {
@@ -49,6 +49,7 @@ export function vaultOf(env: Surroundings): Vault {
       return { log: hex(p.log), entry: p.number, height: p.height, at: p.at, signed: p.signed, of: p.of };
     },
     attachment: async (o) => bytesOf(await proved(), o.section, o.entry),
+    attachmentPart: async (o) => partOf(await proved(), o.section, o.entry, o.from),
     activity: async () => activity(await proved()),
     review: async (o) => review(await proved(), o.accesses),
     requests: async () => requests(await proved()),
@@ -67,15 +68,10 @@ export function vaultOf(env: Surroundings): Vault {
     stopAll: async () => stop(await proved(), () => true),
     hide: async (o) => hide(await proved(), o.grant, o.entries),
     unhide: async (o) => unhide(await proved(), o.grant, o.entries),
-    erase: async ({ section, entries }) => {
-      const s = await proved();
-      const k = await s.patient.section(section);
-      const ranges = rangesOf(entries.toSorted((a, b) => a - b));
-      const o = await signed(s, k.owner, k.log, { kind: "erase-block", ranges });
-      const final = await place(s, [o], await submit(s, [o]));
-      await syncLogs(s, [section]);
-      return final;
-    },
+    erasable: async (o) => erasable(await proved(), o.of),
+    erase: async (o) => erase(await proved(), o.how, o.of),
+    erased: async () => erased(await proved()),
+    certificate: async (o) => certificate(await proved(), o.orders),
 
     invite: async (o) => invite(open(), o.name),
     invited: async (o) => invited(await proved(), o.text),

@@ -77,6 +77,7 @@ export function AccessRow({ look, seen }: { look: Look; seen?: boolean }) {
               {w.allowed}
             </Chip>
           )}
+          {r.kept && <Chip icon="lock">{words.value.erase.fromKept}</Chip>}
           {times > 1 && <Chip>{fill(w.count, { times: count(words.value.common.times, times) })}</Chip>}
           <time class="row-more" dateTime={new Date(r.at).toISOString()}>
             {time(r.at, "minute")}

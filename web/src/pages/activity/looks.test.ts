@@ -20,6 +20,7 @@ const row = (section: SectionName, at: number, o: Partial<Access> = {}): Access 
   introduced: true,
   records: 2,
   resources: [],
+  kept: false,
   further: false,
   link: null,
   outcome: "allowed",

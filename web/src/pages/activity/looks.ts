@@ -25,6 +25,7 @@ const same = (a: Access, b: Access): boolean =>
   a.reason === b.reason &&
   a.outcome === b.outcome &&
   a.machine === b.machine &&
+  a.kept === b.kept &&
   (a.machine || Math.abs(a.at - b.at) <= moment);
 
 /** Rows newest first into looks newest first. What software of one member did in a row is one, however long it took. */

@@ -3,7 +3,7 @@
  * has one for a moment.
  */
 import { useEffect, useRef, useState } from "preact/hooks";
-import { save } from "../../app/save.ts";
+import { save, saveParts } from "../../app/save.ts";
 import { chart, explain, progress, tell, vault } from "../../app/store.ts";
 import { type Attached, attachments, fileName, look } from "../../fhir/attachments.ts";
 import type { Item } from "../../fhir/item.ts";
@@ -38,10 +38,10 @@ function FileOf({ file: a, name }: { file: Attached; name: string }) {
   const [busy, setBusy] = useState(false);
   const [shown, setShown] = useState<Shown>(null);
   const way = look(a.type);
-  const act = async (what: (b: Blob) => Promise<void>) => {
+  const act = async (what: () => Promise<void>) => {
     setBusy(true);
     try {
-      await what(await bytesOf(a));
+      await what();
     } catch (e) {
       tell(e instanceof DOMException ? w.unreadable : explain(e), true);
     } finally {
@@ -49,15 +49,21 @@ function FileOf({ file: a, name }: { file: Attached; name: string }) {
       setBusy(false);
     }
   };
-  const open = async (b: Blob) => {
+  const open = async () => {
+    const b = await bytesOf(a);
     if (b.size > most.shown) return tell(w.large, true);
     if (way === "text") return setShown({ text: (await b.text()).slice(0, most.text) });
     const whole = await createImageBitmap(b);
     setShown({ picture: whole.width > most.width ? await createImageBitmap(whole, { resizeWidth: most.width }) : whole });
   };
-  const keep = async (b: Blob) => {
-    save(b, fileName(a.type));
-    tell(fill(words.value.more.saved, { file: fileName(a.type) }));
+  const keep = async () => {
+    const name = fileName(a.type);
+    if (a.binary && a.data === null) {
+      const { section, entry } = a.binary.current;
+      const part = (from: number) => vault.attachmentPart({ section, entry, from });
+      if (!(await saveParts(part, name, (done, of) => (progress.value = { step: "records", done, of })))) return;
+    } else save(await bytesOf(a), name);
+    tell(fill(words.value.more.saved, { file: name }));
   };
   return (
     <div class="card text file">

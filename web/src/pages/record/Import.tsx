@@ -1,9 +1,10 @@
 /** An export of Apple Health, read and sealed on this device. */
 import { useEffect, useId, useState } from "preact/hooks";
 import { explain, progress, refresh, tell, vault } from "../../app/store.ts";
-import { count, number, words } from "../../i18n/index.ts";
+import { count, words } from "../../i18n/index.ts";
 import { Icon } from "../../ui/Icon.tsx";
 import { Button, Choice, Title } from "../../ui/parts.tsx";
+import { Working } from "../../ui/Working.tsx";
 import type { Imported } from "../../vault/api.ts";
 
 const spans = { month: 31, year: 366, all: 0 } as const; // days
@@ -86,20 +87,6 @@ export function Import() {
           </div>
         )}
       </div>
-    </div>
-  );
-}
-
-function Working() {
-  const p = progress.value;
-  const steps = words.value.start.steps;
-  const share = p && p.of > 0 ? Math.min(100, Math.floor((100 * p.done) / p.of)) : 0;
-  return (
-    <div class="field">
-      <progress max={100} value={share} aria-label={p ? steps[p.step] : words.value.common.working} />
-      <p class="quiet">
-        {p ? steps[p.step] : words.value.common.working} {number(share)} %
-      </p>
     </div>
   );
 }

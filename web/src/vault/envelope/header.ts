@@ -127,7 +127,7 @@ export function decodeHeader(b: Bytes): Header {
   const net = generation === 0 ? null : { generation, u: r.fixed(pointSize), masked: r.fixed(32) };
   const author = r.bytes(maxAuthor);
   r.end();
-  if ((net !== null) !== readers.length > 0) bad("reader locks without a network lock, or the reverse");
-  if (!net && !owner && author.length === 0) bad("no lock");
+  if ((net !== null) !== (readers.length > 0 || author.length > 0)) bad("reader or author locks without a network lock, or the reverse");
+  if (!net && !owner) bad("no lock");
   return { ...context, com, padded, blob, owner, readers, net, author };
 }

@@ -55,6 +55,7 @@ function blank(s: Session, notes: Notes, log: ProvenLog, e: Placed, key: Bytes):
     introduced: false,
     records: 0,
     resources: [],
+    kept: false,
     further: false,
     link: link ? { sections: link.sections } : null,
     outcome: "no-right",
@@ -74,7 +75,7 @@ async function accessRow(s: Session, notes: Notes, log: ProvenLog, e: Placed, sa
     records: link ? link.resources.length : touched.length,
     resources: [...new Set(resources)],
   };
-  Object.assign(row, { further: says.further, outcome: says.why });
+  Object.assign(row, { kept: says.why === "allowed" && says.grant === 0, further: says.further, outcome: says.why });
   const d = await detailOf(s, log.section, e, says);
   if (!d) return row;
   // Of a person the patient's own note says who it is: a detail in nobody's name proves only that the key's holder wrote it.

@@ -13,7 +13,7 @@ import { headerOf } from "../opening.ts";
 import { times } from "../wire.ts";
 import { fetchRecords, nameOf } from "./kept.ts";
 import { readNotes, writeNote } from "./notes.ts";
-import { recordsOf } from "./open.ts";
+import { standing } from "./open.ts";
 import type { Session } from "./session.ts";
 import { logOf, type Placed, syncLogs } from "./sync.ts";
 
@@ -50,7 +50,7 @@ export async function unlock(s: Session): Promise<Unlocked> {
 /** The records of a section without an owner lock. */
 async function unlocked(s: Session, section: SectionName): Promise<Placed[]> {
   const { log } = await s.patient.section(section);
-  const all = recordsOf(logOf(s, section));
+  const all = standing(logOf(s, section));
   const out: Placed[] = [];
   for (let at = 0; at < all.length; at += atOnce) {
     const some = all.slice(at, at + atOnce);

@@ -38,13 +38,16 @@ export const placeOfEntry = (e: { log: Bytes; number: number }): string => `${he
 
 export const recordsOf = (l: ProvenLog): Placed[] => l.entries.filter((e) => e.says.kind === "append");
 
+/** Without those that were destroyed, of which nothing is left to open. */
+export const standing = (l: ProvenLog): Placed[] => recordsOf(l).filter((e) => !l.destroyed.has(e.number));
+
 /** Opens what is not open yet of the logs' records, or of those of them that are wanted. Who can't be reached for one is not asked for the others. */
 export async function openRecords(
   s: Session,
   logs: ProvenLog[],
   wanted: (e: Placed) => boolean = () => true,
 ): Promise<{ opened: Opened[]; unopened: Unopened[] }> {
-  const all = logs.map((l) => ({ section: l.section, log: l.log, entries: recordsOf(l).filter(wanted) }));
+  const all = logs.map((l) => ({ section: l.section, log: l.log, entries: standing(l).filter(wanted) }));
   const batches = all.flatMap(({ entries, ...of }) =>
     chunked(
       entries.filter((e) => !s.opened.has(placeOfEntry(e))),
@@ -67,6 +70,7 @@ export async function openRecords(
         part.map(([i, entry]) => ({ entry, kept: kept[i] })),
       );
       for (const [n, [i, entry]] of part.entries()) {
+        if (s.logs.get(section)?.destroyed.has(entry.number)) continue; // meanwhile
         const [o, k] = [outcomes[n]!, kept[i]];
         const why = "why" in o ? o.why : settle(s, section, entry, o.content);
         if (why) unopened.push({ section, entry, why });

@@ -48,7 +48,7 @@ function shown(s: Session, notes: Notes, l: ProvenLog, g: Granted): Grant {
     rights: (Object.keys(names) as (keyof typeof names)[]).filter((n) => terms.rights & rights[n]).map((n) => names[n]),
     everything: terms.ranges.length === 1 && terms.ranges[0]!.from === 0n && terms.ranges[0]!.to === forever,
     ranges: terms.ranges.map((r) => ({ from: Number(r.from), to: Number(r.to) })),
-    records: recordsOf(l).filter((e) => covers(terms.ranges, e.number)).length,
+    records: recordsOf(l).filter((e) => covers(terms.ranges, e.number) && !covers(l.head.erased, e.number)).length,
     from: Number(terms.from),
     until: Number(terms.until),
     uses: terms.uses,

@@ -9,7 +9,9 @@ import { decodeEntry, type Entry, entryHash } from "../ledger/entry.ts";
 import type { Head } from "../ledger/head.ts";
 import { emptyFrontier, type Frontier, grown, rootOfFrontier } from "../ledger/merkle.ts";
 import { decodeReceipt, type Verified, verifyReceipt } from "../ledger/receipt.ts";
+import { entriesIn } from "../ledger/terms.ts";
 import { type SectionName, sections } from "../names.ts";
+import { forget } from "./forget.ts";
 import { each, type Session } from "./session.ts";
 
 export interface Placed extends Entry {
@@ -22,6 +24,7 @@ export interface ProvenLog {
   log: Bytes;
   head: Head;
   entries: Placed[];
+  destroyed: ReadonlySet<number>; // records that are to be deleted everywhere: their ciphertext, locks and content are gone
   frontier: Frontier;
   proof: Verified;
 }
@@ -89,7 +92,13 @@ async function syncLog(s: Session, section: SectionName): Promise<number> {
     raw.push(...page);
   }
   const grownLog = prove(section, proof, known, raw);
-  s.logs.set(section, grownLog);
+  s.logs.set(section, grownLog); // from here on nobody takes in what was destroyed
+  const gone = [...grownLog.destroyed].filter((n) => !known?.destroyed.has(n));
+  // Before the log is kept: after a crash between the two the same entries come again.
+  await forget(
+    s,
+    gone.map((n) => grownLog.entries[n] ?? fail("altered", "what was destroyed is no entry")),
+  );
   if (raw.length > 0 || !known) await keep(s, grownLog, encoded, raw, have.length);
   return raw.length;
 }
@@ -130,7 +139,9 @@ function prove(section: SectionName, proof: Verified, known: ProvenLog | undefin
     return fail("altered", `the home member shows ${frontier.size} entries that are not the ${head.size} which the validators signed`);
   const entries = raw.map((e, i) => ({ ...decodeEntry(log, have.length + i, e.encoded), block: e.block }));
   if (entries.some((e) => e.block > proof.height)) return fail("altered", "an entry of a block that is not there yet");
-  return { section, log, head, entries: [...have, ...entries], frontier, proof };
+  const orders = entries.flatMap((e) => (e.says.kind === "erase-destroy" ? entriesIn(e.says.ranges) : []));
+  const destroyed = orders.length > 0 ? new Set([...(known?.destroyed ?? []), ...orders]) : (known?.destroyed ?? new Set<number>());
+  return { section, log, head, entries: [...have, ...entries], destroyed, frontier, proof };
 }
 
 async function keep(s: Session, l: ProvenLog, receipt: Bytes, raw: { block: number; encoded: Bytes }[], from: number): Promise<void> {

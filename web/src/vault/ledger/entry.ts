@@ -27,6 +27,14 @@ export interface Accessed {
   why: Reason;
 }
 
+/** The author of destroyed records keeps its copy of them. */
+export interface Keep {
+  kind: "keep";
+  destroy: number; // entry of the erase-destroy that names them
+  ranges: Range[];
+  until: number; // ledger clock, ms: the first moment no more
+}
+
 export type Statement =
   | Recorded
   | Accessed
@@ -37,6 +45,8 @@ export type Statement =
   | { kind: "rekey-owner" | "rekey-grantee"; next: Bytes; proof: Bytes }
   | { kind: "erase-block" | "erase-destroy"; ranges: Range[] }
   | { kind: "post"; message: Bytes; size: number; ticket: Bytes }
+  | Keep
+  | { kind: "deleted"; upto: number; before: number } // ms on the ledger clock
   | { kind: "stored"; upto: number; missing: Bytes[]; back: Bytes[] }
   | { kind: "anchor"; use: 1; hash: Bytes }
   | { kind: "refusals"; key: Bytes; hour: number; count: number };
@@ -100,6 +110,10 @@ function readStatement(r: Reader, kind: number, what: string): Statement {
       if (size > maxSealed) fail("altered", `${what}: a message of ${size} bytes`);
       return { kind: "post", message, size, ticket: r.fixed(ticketSize) };
     }
+    case 12:
+      return { kind: "keep", destroy: r.count64(), ranges: named(readRanges(r, what), what), until: r.count64() };
+    case 13:
+      return { kind: "deleted", upto: r.count64(), before: r.count64() };
     case 15: {
       const says = { kind: "stored" as const, upto: r.count64(), missing: readHashes(r, what), back: readHashes(r, what) };
       const both = says.back.some((h) => says.missing.some((x) => compare(x, h) === 0));

@@ -1,6 +1,6 @@
 /** The head of a log: what execution knows of it beside the entries (spec/log.md). Who holds it knows that nothing is missing. */
 
-import type { Bytes } from "../bytes.ts";
+import { type Bytes, compare } from "../bytes.ts";
 import { fail } from "../failure.ts";
 import { reader, sum, times } from "../wire.ts";
 import { type Range, readManyRanges, readTerms, type Terms } from "./terms.ts";
@@ -10,6 +10,14 @@ export interface Granted {
   terms: Terms;
   used: number;
   revoked: boolean;
+}
+
+/** Entries that are destroyed everywhere but at their author, who keeps its copy until a moment. */
+export interface Kept {
+  key: Bytes; // the author's
+  from: bigint;
+  to: bigint; // excluded
+  until: number; // ledger clock, ms: the first moment no more
 }
 
 export interface Head {
@@ -22,10 +30,11 @@ export interface Head {
   root: Bytes;
   grants: Granted[];
   erased: Range[];
+  kept: Kept[]; // ascending, no entry twice
 }
 
 export const maxHead = 2 << 20;
-const [version, maxOwners, maxGrants, maxErased] = [1, 8, 1024, 4096];
+const [version, maxOwners, maxGrants, maxErased, maxKept] = [1, 8, 1024, 4096, 4096];
 
 export const headHash = (log: Bytes, encoded: Bytes): Bytes => sum("vitalog/v1/head", log, encoded);
 
@@ -51,7 +60,13 @@ export function decodeHead(b: Bytes): Head {
     return granted;
   });
   const erased = readManyRanges(r, maxErased, "head");
+  const kept = times(r.count(maxKept, 56), () => ({ key: r.fixed(32), from: r.u64(), to: r.u64(), until: r.count64() }));
+  kept.forEach((x, i) => {
+    const last = kept[i - 1];
+    const joins = last && last.to === x.from && last.until === x.until && compare(last.key, x.key) === 0;
+    if (x.from >= x.to || (last && last.to > x.from) || joins) bad("kept entries that are empty, out of order or in pieces");
+  });
   bucket();
   r.end();
-  return { number, log, owners, epoch, epochKey, size, root, grants, erased };
+  return { number, log, owners, epoch, epochKey, size, root, grants, erased, kept };
 }

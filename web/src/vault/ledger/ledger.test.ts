@@ -26,23 +26,21 @@ interface OperationVectors {
 describe("operations", () => {
   const v = vectors<OperationVectors>("operations");
 
-  test.each(v.operations.filter((o) => ["create", "append", "grant", "revoke", "rotate", "erase-block", "post"].includes(o.kind)))(
-    "$kind is signed as in the vectors",
-    async (want) => {
-      const r = reader(unhex(want.encoded), "operation");
-      const kind = [r.u8(), r.u8()][1]!;
-      r.fixed(4);
-      const [at, signer, nonce, expires, body] = [r.fixed(32), r.fixed(32), r.fixed(16), r.count64(), r.bytes(1 << 20)];
-      const owner = await signerOf(unhex(v.ownerSeed));
-      expect(hex(signer)).toBe(hex(owner.public));
-      const said =
-        kind === 2 ? appended(body) : (decodeEntry(at, 0, writer().u8(kind).u64(1).fixed(signer).fixed(body).done()).says as Body);
-      const got = await sign(unhex(v.network, 32, "net:"), owner, at, said, expires, nonce);
-      expect([hex(got.encoded), hex(got.id)]).toEqual([want.encoded, want.id]);
-      const e = decodeEntry(at, 0, entryOf(got, 7));
-      expect([e.says.kind, e.at, hex(e.signer)]).toEqual([want.kind, 7, hex(signer)]);
-    },
-  );
+  test.each(
+    v.operations.filter((o) => ["create", "append", "grant", "revoke", "rotate", "erase-block", "erase-destroy", "post"].includes(o.kind)),
+  )("$kind is signed as in the vectors", async (want) => {
+    const r = reader(unhex(want.encoded), "operation");
+    const kind = [r.u8(), r.u8()][1]!;
+    r.fixed(4);
+    const [at, signer, nonce, expires, body] = [r.fixed(32), r.fixed(32), r.fixed(16), r.count64(), r.bytes(1 << 20)];
+    const owner = await signerOf(unhex(v.ownerSeed));
+    expect(hex(signer)).toBe(hex(owner.public));
+    const said = kind === 2 ? appended(body) : (decodeEntry(at, 0, writer().u8(kind).u64(1).fixed(signer).fixed(body).done()).says as Body);
+    const got = await sign(unhex(v.network, 32, "net:"), owner, at, said, expires, nonce);
+    expect([hex(got.encoded), hex(got.id)]).toEqual([want.encoded, want.id]);
+    const e = decodeEntry(at, 0, entryOf(got, 7));
+    expect([e.says.kind, e.at, hex(e.signer)]).toEqual([want.kind, 7, hex(signer)]);
+  });
 
   test("entries and heads are read, each in its only form", () => {
     for (const e of v.entries) {
@@ -55,7 +53,37 @@ describe("operations", () => {
     const stored = unhex(v.entries.find((e) => e.kind === "stored")!.encoded); // upto, and two hashes missing, from byte 53 on
     for (const first of [0x20, 0x11])
       expect(() => decodeEntry(log(v.log), 0, stored.map((b, i) => (i === 53 ? first : b)) as Bytes)).toThrow(altered);
+    expect(v.entries.map((e) => decodeEntry(log(v.log), e.number, unhex(e.encoded)).says).filter((s) => s.kind === "keep")).toEqual([
+      {
+        kind: "keep",
+        destroy: 10,
+        ranges: [
+          { from: 2n, to: 3n },
+          { from: 5n, to: 6n },
+        ],
+        until: 2_080_000_000_000,
+      },
+    ]);
     const head = unhex(v.head.encoded);
+    expect(decodeHead(head).kept.map((x) => [x.from, x.to, x.until])).toEqual([
+      [2n, 3n, 1_900_000_000_000],
+      [5n, 7n, 2_080_000_000_000],
+    ]);
+    const kept = head.length - 20 - 2 * 56; // two of them, before the quota
+    const [from, until] = [(i: number) => kept + 56 * i + 32, (i: number) => kept + 56 * i + 48];
+    for (const change of [
+      (b: Bytes) => b.copyWithin(from(1), from(0), from(0) + 16), // twice
+      (b: Bytes) => b.copyWithin(from(1) + 8, from(1), from(1) + 8), // nothing
+      (b: Bytes) =>
+        b
+          .copyWithin(kept, kept + 56, kept + 88)
+          .copyWithin(until(1), until(0), until(0) + 8)
+          .fill(3, from(1) + 7, from(1) + 8), // in pieces
+    ]) {
+      const bad = head.slice();
+      change(bad);
+      expect(() => decodeHead(bad)).toThrow(altered);
+    }
     expect(hex(headHash(log(v.log), head))).toBe(v.head.hash);
     expect(hex(decodeHead(head).log)).toBe(hex(log(v.log)));
     for (let i = 0; i < head.length; i += 3) expect(() => decodeHead(head.slice(0, i))).toThrow(altered);

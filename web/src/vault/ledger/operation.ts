@@ -20,10 +20,21 @@ export type Body =
   | { kind: "access"; grant: number; further: boolean; ranges: Range[]; session: Bytes; detail: Bytes }
   | { kind: "rotate"; epoch: number; epochKey: Bytes; mailbox: Bytes }
   | { kind: "rekey-owner"; next: Bytes; proof: Bytes }
-  | { kind: "erase-block"; ranges: Range[] }
+  | { kind: "erase-block" | "erase-destroy"; ranges: Range[] }
   | { kind: "post"; message: Bytes; size: number; ticket: Bytes };
 
-const kinds = { create: 1, append: 2, grant: 3, revoke: 4, access: 5, rotate: 6, "rekey-owner": 7, "erase-block": 9, post: 11 };
+const kinds = {
+  create: 1,
+  append: 2,
+  grant: 3,
+  revoke: 4,
+  access: 5,
+  rotate: 6,
+  "rekey-owner": 7,
+  "erase-block": 9,
+  "erase-destroy": 10,
+  post: 11,
+};
 const version = 1;
 
 export interface Operation {
@@ -73,6 +84,7 @@ export function encodeBody(b: Body): Bytes {
       w.fixed(b.next).fixed(b.proof);
       break;
     case "erase-block":
+    case "erase-destroy":
       writeRanges(w, b.ranges);
       break;
     case "post":
@@ -131,4 +143,6 @@ export const codes = [
   "too-many-erasures",
   "not-member",
   "unsound-key",
+  "out-of-line",
+  "not-until",
 ] as const;

@@ -26,7 +26,7 @@ export interface Proof {
 
 export const stateHash = (s: State): Bytes => sum("vitalog/v1/state", s.heads, u64(s.count), u64(s.clock), s.keys, s.rest);
 
-function readPath(r: Reader): Bytes[] {
+export function readPath(r: Reader): Bytes[] {
   const n = r.u8();
   if (n > maxPath) fail("altered", `a path of ${n} hashes`);
   return times(n, () => r.fixed(32));

@@ -56,6 +56,9 @@ export function writeRanges(w: Writer, ranges: Range[]): Writer {
 
 export const countEntries = (ranges: Range[]): bigint => ranges.reduce((n, r) => n + (r.to - r.from), 0n);
 
+/** The entries of ranges that name at most a thousand. */
+export const entriesIn = (ranges: Range[]): number[] => ranges.flatMap((r) => times(Number(r.to - r.from), (i) => Number(r.from) + i));
+
 export const covers = (ranges: Range[], entry: number): boolean => ranges.some((r) => r.from <= BigInt(entry) && BigInt(entry) < r.to);
 
 export function readTerms(r: Reader, what: string): Terms {
@@ -73,18 +76,6 @@ export function writeTerms(w: Writer, t: Terms): Writer {
   w.fixed(t.key).u8(t.rights);
   writeRanges(w, t.ranges);
   return w.u64(t.from).u64(t.until).u32(t.uses).u64(t.parent);
-}
-
-/** Entries as the least ranges. They are ascending, each once. */
-export function rangesOf(entries: number[]): Range[] {
-  const out: Range[] = [];
-  for (const e of entries) {
-    const last = out.at(-1);
-    if (last && BigInt(e) < last.to) fail("invalid", "entries are named once each, ascending");
-    if (last && last.to === BigInt(e)) last.to++;
-    else out.push({ from: BigInt(e), to: BigInt(e) + 1n });
-  }
-  return out;
 }
 
 /** Ranges with some entries more. */
