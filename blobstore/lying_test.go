@@ -247,7 +247,7 @@ func TestACloudThatRefusesToDeleteIsPackedIntoAndListed(t *testing.T) {
 	if err := late.put(s.Store, 0); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	kept := make(chan struct{})
 	go func() {

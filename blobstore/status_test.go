@@ -106,7 +106,7 @@ func TestPacksAreReadAgainAlsoAfterTheClockWasWrong(t *testing.T) {
 		t.Fatal(err)
 	}
 	s = s.crash(t, b)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer func() { shut(t, s.db, s.Store) }()
 	read := false
 	b.fail = func(call string) (bool, bool) {

@@ -70,7 +70,7 @@ func TestAFullDiskStopsTheNodeAndLosesNothing(t *testing.T) {
 		for err == nil {
 			o = c.records(1)
 			var rs []ledger.Result
-			if rs, err = m.node.Submit(timeout(t, 20*time.Second), o); err == nil {
+			if rs, err = m.node.Submit(timeout(t, time.Minute), o); err == nil {
 				executed++
 				if rs[0].Code != ledger.OK {
 					t.Fatalf("round %d: %+v", round, rs[0])
@@ -89,7 +89,7 @@ func TestAFullDiskStopsTheNodeAndLosesNothing(t *testing.T) {
 		disk = disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: rand.IntN(101), RNG: rand.New(rand.NewPCG(1, uint64(round)))})
 		m.fs = disk
 		n.start()
-		rs, err := m.node.Submit(timeout(t, 20*time.Second), o) // failed, or failed but happened
+		rs, err := m.node.Submit(timeout(t, time.Minute), o) // failed, or failed but happened
 		if err != nil || rs[0].Code != ledger.OK && rs[0].Code != ledger.Replayed {
 			t.Fatalf("round %d: retry: %+v, %v", round, rs, err)
 		}

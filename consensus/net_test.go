@@ -202,7 +202,7 @@ func (n *network) sign(by key.Signer, log key.Log, b op.Body) *op.Operation {
 // submit has ops executed through member 0 and fails unless all are accepted.
 func (n *network) submit(ops ...*op.Operation) []ledger.Result {
 	n.t.Helper()
-	rs, err := n.members[0].node.Submit(timeout(n.t, 30*time.Second), ops...)
+	rs, err := n.members[0].node.Submit(timeout(n.t, time.Minute), ops...)
 	if err != nil {
 		n.t.Fatal(err)
 	}

@@ -31,7 +31,7 @@ func TestFourValidatorsAndAnObserverComeToTheSameLedger(t *testing.T) {
 	n.submit(c.records(3))
 	rs := n.submit(c.access(2, 4))
 	for _, m := range n.members {
-		if err := m.node.WaitEntry(timeout(t, 10*time.Second), c.log, rs[0].First); err != nil {
+		if err := m.node.WaitEntry(timeout(t, time.Minute), c.log, rs[0].First); err != nil {
 			t.Fatal(err)
 		}
 		if got, want := m.node.Ledger().AppHash(), n.members[0].node.Ledger().AppHash(); got != want {
@@ -124,7 +124,7 @@ func TestARetryGivesTheSameResultAndAReplayIsTold(t *testing.T) {
 	m := n.members[0]
 	m.stop()
 	n.start()
-	rs, err := m.node.Submit(timeout(t, 10*time.Second), o)
+	rs, err := m.node.Submit(timeout(t, time.Minute), o)
 	if err != nil || rs[0].Code != ledger.Replayed {
 		t.Errorf("after a restart: got %+v, %v, want Replayed", rs, err)
 	}
@@ -149,12 +149,12 @@ func TestRefusalsAreResults(t *testing.T) {
 		o    *op.Operation
 		want ledger.Code
 	}{{"forged", forged, ledger.Signature}, {"stranger", stranger, ledger.NotGranted}, {"nowhere", nowhere, ledger.UnknownLog}, {"late", late, ledger.Expired}} {
-		rs, err := n.members[0].node.Submit(timeout(t, 5*time.Second), x.o)
+		rs, err := n.members[0].node.Submit(timeout(t, time.Minute), x.o)
 		if err != nil || rs[0].Code != x.want {
 			t.Errorf("%s: got %+v, %v, want %v", x.name, rs, err, x.want)
 		}
 	}
-	rs, err := n.members[0].node.Submit(timeout(t, 5*time.Second), forged, c.records(1), stranger)
+	rs, err := n.members[0].node.Submit(timeout(t, time.Minute), forged, c.records(1), stranger)
 	if err != nil || rs[0].Code != ledger.Signature || rs[1].Code != ledger.OK || rs[2].Code == ledger.OK {
 		t.Errorf("mixed: got %+v, %v", rs, err)
 	}
@@ -174,11 +174,11 @@ func TestOneValidatorDownIsNoticedByNobodyAndItCatchesUp(t *testing.T) {
 		last = n.submit(c.records(1))[0].First
 	}
 	n.start(3)
-	if err := n.members[3].node.WaitEntry(timeout(t, 20*time.Second), c.log, last); err != nil {
+	if err := n.members[3].node.WaitEntry(timeout(t, time.Minute), c.log, last); err != nil {
 		t.Fatal(err)
 	}
 	last = mustSubmit(t, n.members[3], c.records(1))[0].First
-	if err := n.members[0].node.WaitEntry(timeout(t, 20*time.Second), c.log, last); err != nil {
+	if err := n.members[0].node.WaitEntry(timeout(t, time.Minute), c.log, last); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -198,7 +198,7 @@ func TestTwoOfFourDownIsNoQuorumUntilOneIsBack(t *testing.T) {
 		t.Fatalf("got %v, want ErrNoQuorum", err)
 	}
 	n.start(2)
-	rs, err := m.node.Submit(timeout(t, 30*time.Second), o)
+	rs, err := m.node.Submit(timeout(t, time.Minute), o)
 	if err != nil || rs[0].Code != ledger.OK {
 		t.Fatalf("with three: %+v, %v", rs, err)
 	}
@@ -221,14 +221,14 @@ func TestAllRestartWithTheirData(t *testing.T) {
 	}
 	n.start()
 	for _, m := range n.members {
-		if err := m.node.WaitEntry(timeout(t, 20*time.Second), c.log, first+4); err != nil {
+		if err := m.node.WaitEntry(timeout(t, time.Minute), c.log, first+4); err != nil {
 			t.Fatal(err)
 		}
 		if got := m.node.Ledger().AppHash(); got != before {
 			t.Errorf("member %d: app hash %v, want %v", m.number, got, before)
 		}
 	}
-	x, err := n.members[1].node.Receipt(timeout(t, 10*time.Second), c.log, first)
+	x, err := n.members[1].node.Receipt(timeout(t, time.Minute), c.log, first)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -249,7 +249,7 @@ func TestAWrongClockStopsItsOwnersProposalsAndNobodyElses(t *testing.T) {
 		n.submit(c.records(1))
 	}
 	last := mustSubmit(t, n.members[0], c.records(1))[0].First
-	if err := wrong.node.WaitEntry(timeout(t, 20*time.Second), c.log, last); err != nil {
+	if err := wrong.node.WaitEntry(timeout(t, time.Minute), c.log, last); err != nil {
 		t.Fatal(err)
 	}
 	mustSubmit(t, wrong, c.records(1))

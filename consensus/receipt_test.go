@@ -35,7 +35,7 @@ func TestReceiptsOfEveryKindOfEntryVerifyWithTheGenesisAlone(t *testing.T) {
 	vector := vector{Genesis: n.genesis}
 	for number := range head.Size {
 		m := n.members[number%5] // the observer too
-		x, err := m.node.Receipt(timeout(t, 10*time.Second), c.log, number)
+		x, err := m.node.Receipt(timeout(t, time.Minute), c.log, number)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -77,7 +77,7 @@ func TestReceiptsOfEveryKindOfEntryVerifyWithTheGenesisAlone(t *testing.T) {
 		}
 	}
 	other := newNetwork(t, 4, 0).genesis
-	x, err := n.members[0].node.Receipt(timeout(t, 10*time.Second), c.log, 0)
+	x, err := n.members[0].node.Receipt(timeout(t, time.Minute), c.log, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,8 +191,8 @@ func TestReceiptsUnderLoadAreOfTheStateTheyWereTakenIn(t *testing.T) {
 	c := n.newChart("ann")
 	for i := range 10 {
 		rs := n.submit(c.records(1))
-		n.members[i%4].node.WaitEntry(timeout(t, 10*time.Second), c.log, rs[0].First)
-		x, err := n.members[i%4].node.Receipt(timeout(t, 10*time.Second), c.log, rs[0].First)
+		n.members[i%4].node.WaitEntry(timeout(t, time.Minute), c.log, rs[0].First)
+		x, err := n.members[i%4].node.Receipt(timeout(t, time.Minute), c.log, rs[0].First)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -71,7 +71,7 @@ func TestWhatThePatientStopsBeforeItIsInMemoryDoesNotStayThere(t *testing.T) {
 	if opened.Chart.Len() != 1 || bytes.Count(rawOf(opened), []byte{0}) > 0 {
 		t.Error("what was released while it was allowed is not in the answer")
 	}
-	soon, cancel := context.WithTimeout(ctx, 10*time.Second)
+	soon, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	closed(t, soon, r.Nodes[1].Member)
 }

@@ -43,7 +43,7 @@ func TestWhatIsMissingIsFetchedAlsoAfterTheClockWasWrong(t *testing.T) {
 	}
 	w.Restart(t, 1, node.Options{})
 	w.WaitReady(t)
-	soon, stop := context.WithTimeout(ctx, 20*time.Second)
+	soon, stop := context.WithTimeout(ctx, 2*time.Minute)
 	defer stop()
 	eventually(t, soon, "it is fetched", func() (bool, error) { return w.Nodes[1].Store.Has(h) })
 }

@@ -151,7 +151,7 @@ func fetch(ts *testscript.TestScript, neg bool, args []string) {
 		req.Host = args[2]
 	}
 	var resp *http.Response
-	again, last := time.NewTicker(20*time.Millisecond), time.Now().Add(20*time.Second)
+	again, last := time.NewTicker(20*time.Millisecond), time.Now().Add(time.Minute)
 	defer again.Stop()
 	for resp, err = http.DefaultClient.Do(req); errors.Is(err, syscall.ECONNREFUSED) && time.Now().Before(last); resp, err = http.DefaultClient.Do(req) {
 		<-again.C
