@@ -326,12 +326,16 @@ func TestAMemberThatHangsAndOneThatIsAbsentHoldUpNoRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer hung.Close() // it takes connections and never says a word
-	if err := errors.Join(w.Nodes[1].Store.Delete(rec.Blob), w.Nodes[1].Store.DeleteHeader(at[0].Log, rec.ID)); err != nil {
-		t.Fatal(err)
+	fastest := time.Hour
+	for range 5 { // a busy machine is slow now and then; a read that waits for a member that hangs, each time
+		if err := errors.Join(w.Nodes[1].Store.Delete(rec.Blob), w.Nodes[1].Store.DeleteHeader(at[0].Log, rec.ID)); err != nil {
+			t.Fatal(err)
+		}
+		begun := time.Now()
+		w.opens(t, ctx, 2)
+		if fastest = min(fastest, time.Since(begun)); fastest < 4*time.Second {
+			return
+		}
 	}
-	begun := time.Now()
-	w.opens(t, ctx, 2)
-	if took := time.Since(begun); took > 4*time.Second {
-		t.Errorf("the read took %v", took)
-	}
+	t.Errorf("the fastest of five reads took %v", fastest)
 }

@@ -32,7 +32,7 @@ export async function open(browser, home, { width = 360, height = 740, scheme = 
     baseURL: home,
     reducedMotion: "reduce",
   });
-  context.setDefaultTimeout(30_000);
+  context.setDefaultTimeout(60_000);
   const page = await context.newPage();
   page.on("console", (m) => {
     if (m.type() === "info") said.push(m.text());

@@ -70,11 +70,11 @@ async function corrects(page) {
   await hospital("answer");
   await page.getByRole("link", { name: "Home" }).click();
   const answered = page.getByText("Answered: corrected").first();
-  for (let i = 0; i < 20 && !(await answered.isVisible()); i++) {
+  for (let i = 0; i < 60 && !(await answered.isVisible()); i++) {
     await page.getByRole("button", { name: "Look for news" }).click();
     await page.waitForTimeout(1000);
   }
-  await answered.waitFor({ timeout: 5000 });
+  await answered.waitFor();
   await to(page, "Pulse");
   out.answer = await page.locator("blockquote").innerText();
   await inspect(page, "item-corrected");

@@ -22,7 +22,7 @@ async function main(wish) {
   try {
     for (const scheme of ["light", "dark"]) {
       const context = await browser.newContext({ viewport: { width, height: 640 }, colorScheme: scheme });
-      context.setDefaultTimeout(20000);
+      context.setDefaultTimeout(60000);
       const page = await context.newPage();
       page.on("console", (m) => { if (["error", "warning"].includes(m.type()) && !/^Failed to load resource: .* status of 4/.test(m.text())) complaints.push(m.text()); });
       page.on("pageerror", (e) => complaints.push(String(e)));

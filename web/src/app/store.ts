@@ -110,7 +110,7 @@ function lookAgain(c: Chart) {
 
 let last: Promise<void> = Promise.resolve();
 
-/** The newest header when all of it was shown last. Calls that write sync too: what they brought is new to pages, though the next sync finds none of it. */
+/** The header up to which all of it was shown last. Calls that write sync too: what they brought is new to pages, though the next sync finds none of it. */
 let shownAt = 0;
 
 /** Fetches what is new and shows it, one after another; `anyway` also when only this app has changed something. */

@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, test, vi } from "vitest";
 import type { Chart, Notice, Vault } from "./api.ts";
 import { type Bytes, base64, hex } from "./bytes.ts";
 import { secretOf } from "./crypto/derive.ts";
+import { sections } from "./names.ts";
 import { memoryStore, type Store } from "./store.ts";
 import { vaultOf } from "./vault.ts";
 import { u32 } from "./wire.ts";
@@ -352,6 +353,43 @@ describe.skipIf(home === "")("the vault on a running network", () => {
     await liar.recover({ words: words.join(" "), passphrase });
     await expect(liar.write({ json: '{"resourceType":"Observation"}', section: "vitals" })).rejects.toMatchObject({ failure: "altered" });
   }, 240_000);
+
+  test("what came while it asked is new the next time, and until then it doesn't say to know of it", async () => {
+    const vitals = (await vault.proof({ section: "vitals", entry: 0 })).log;
+    let asked = Number.NEGATIVE_INFINITY;
+    let answered: () => void = () => undefined;
+    const others = new Promise<void>((done) => {
+      answered = done;
+    });
+    let between: Promise<unknown> | undefined;
+    const { vault: slow } = start(memoryStore(), async (url, init) => {
+      if (!String(url).endsWith("/receipt")) return fetch(url, init);
+      const n = ++asked;
+      if (n < 1) return fetch(url, init);
+      if (n > sections.length) {
+        between ??= has("write", { chart }); // vitals was asked for, and the others are asked for once more
+        await between;
+      } else if (hex((init!.body as Bytes).subarray(0, 32)) === vitals) {
+        await others;
+        await has("write", { chart });
+      }
+      const answer = await fetch(url, init);
+      if (n === sections.length) answered();
+      return answer;
+    });
+    await slow.begin({ home });
+    await slow.recover({ words: words.join(" "), passphrase });
+    await slow.sync();
+    asked = 0;
+    const first = await slow.sync();
+    expect([first.entries > 0, asked > sections.length]).toEqual([true, true]);
+    asked = Number.NEGATIVE_INFINITY;
+    const second = await slow.sync();
+    expect(second.changed).toBe(true);
+    expect(second.height).toBeGreaterThan(first.height);
+    expect((await slow.activity()).upTo).toBeGreaterThan(first.at);
+    await vault.sync();
+  }, 120_000);
 
   test("stops, and the next read is refused and shown", async () => {
     const reads = (await vault.grants()).find((g) => g.rights.includes("read") && g.state === "in-force")!;

@@ -118,7 +118,7 @@ export interface Problem {
 export interface Chart {
   resources: Resource[]; // newest current version first; deleted ones too
   problems: Problem[];
-  upTo: number; // the newest signed header's time
+  upTo: number; // the time of a signed header: nothing from before it is missing
   signed: number; // validators that signed, at the least
   of: number;
 }
@@ -335,7 +335,7 @@ export interface Final {
 export interface Synced {
   changed: boolean;
   entries: number; // new ones
-  height: number;
+  height: number; // of a signed header: every log is known as it was then, or later
   at: number;
   signed: number;
   of: number;

@@ -184,12 +184,12 @@ export function logOf(s: Session, section: SectionName): ProvenLog {
   return s.logs.get(section) ?? fail("not-enrolled", "no log was proved yet: sync first");
 }
 
-/** What the proofs of all logs have in common: the fewest signatures, the newest header. */
+/** What the proofs of all logs have in common: the fewest signatures, and the oldest header. What came after that may be missing in the log it came to. */
 export function provenBy(s: Session): { height: number; upTo: number; signed: number; of: number } {
   const proofs = [...s.logs.values()].map((l) => l.proof);
   return {
-    height: heightOf(s),
-    upTo: Math.max(0, ...proofs.map((p) => p.at)),
+    height: Math.min(...proofs.map((p) => p.height)),
+    upTo: Math.min(...proofs.map((p) => p.at)),
     signed: Math.min(...proofs.map((p) => p.signed)),
     of: s.genesis.validators.length,
   };
