@@ -30,7 +30,7 @@ const passphrase = "correct horse battery staple"
 func Passphrase() []byte { return []byte(passphrase) }
 
 // startTime is how long a network may take until its key is made.
-const startTime = time.Minute
+const startTime = 3 * time.Minute
 
 // MemberDir is the directory of member i.
 func (n *Net) MemberDir(i int) string { return filepath.Join(n.Dir, fmt.Sprint("member", i)) }
