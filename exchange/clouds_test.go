@@ -1,12 +1,14 @@
 package exchange_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -400,37 +402,47 @@ func (c *clouds) altered(t *testing.T, ctx context.Context) {
 // alter changes one object in a hundred, but one at least.
 func (c *clouds) alter(t *testing.T) {
 	t.Helper()
-	files := c.files(t)
-	slices.SortFunc(files, func(a, b string) int { // the largest first
-		x, errX := os.Stat(a)
-		y, errY := os.Stat(b)
-		if err := errors.Join(errX, errY); err != nil {
-			t.Fatal(err)
+	altered := map[string]bool{}
+	for few := 1; len(altered) < few; { // what the member packs anew meanwhile is not there any more
+		sizes := map[string]int64{}
+		for _, path := range c.files(t) {
+			if info, err := os.Stat(path); err == nil {
+				sizes[path] = info.Size()
+			} else if !errors.Is(err, fs.ErrNotExist) {
+				t.Fatal(err)
+			}
 		}
-		return int(y.Size() - x.Size())
-	})
-	for _, path := range files[:(len(files)+99)/100] {
-		f, err := os.OpenFile(path, os.O_RDWR, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		info, err := f.Stat()
-		for at := int64(100); at < info.Size(); at += 5000 {
-			var b [1]byte
-			_, errRead := f.ReadAt(b[:], at)
-			b[0] ^= 8
-			_, errWrite := f.WriteAt(b[:], at)
-			err = errors.Join(err, errRead, errWrite)
-		}
-		if err = errors.Join(err, f.Close()); err != nil {
-			t.Fatal(err)
+		few = (len(sizes) + 99) / 100
+		files := slices.SortedFunc(maps.Keys(sizes), func(a, b string) int { return cmp.Compare(sizes[b], sizes[a]) }) // the largest first
+		for _, path := range files[:few] {
+			f, err := os.OpenFile(path, os.O_RDWR, 0)
+			if errors.Is(err, fs.ErrNotExist) || altered[path] {
+				continue
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			for at := int64(100); at < sizes[path]; at += 5000 {
+				var b [1]byte
+				_, errRead := f.ReadAt(b[:], at)
+				b[0] ^= 8
+				_, errWrite := f.WriteAt(b[:], at)
+				err = errors.Join(err, errRead, errWrite)
+			}
+			if err = errors.Join(err, f.Close()); err != nil {
+				t.Fatal(err)
+			}
+			altered[path] = true
 		}
 	}
 }
 
 // rolledBack puts the objects of earlier in the place of those that there are. A record was destroyed meanwhile, and packs were made anew.
 func (c *clouds) rolledBack(t *testing.T, ctx context.Context) {
-	c.restart(t, ctx, lists) // who reads a pack that is gone doesn't know that an older one is there
+	c.restart(t, ctx, lists)                                          // who reads a pack that is gone doesn't know that an older one is there
+	if err := c.Nodes[1].Store.Expunge(ctx, time.Now()); err != nil { // after the first of its own, which packs anew: the next is far away
+		t.Fatal(err)
+	}
 	aside, items := t.TempDir(), c.Nodes[1].Store.Status().Items
 	copyTree(t, c.bucket, aside)
 	w := c.begin(t, ctx)

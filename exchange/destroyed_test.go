@@ -217,6 +217,9 @@ func TestADestroyedRecordIsInNoFileAndNoObjectOfAnyMemberAndStaysRefused(t *test
 			t.Errorf("the certificate is about %+v, want %+v", x, gone[i])
 		}
 	}
+	for i := range w.Nodes { // so that no storage receipt comes either
+		eventually(t, ctx, fmt.Sprintf("member %d has claimed the last record", i), func() (bool, error) { return w.claims(t, i, at[3]), nil })
+	}
 	height := w.Nodes[0].Chain.Ledger().Height()
 	w.tellDeleted(t, ctx)
 	if now := w.Nodes[0].Chain.Ledger().Height(); now > height+1 { // the proof block of the last receipt

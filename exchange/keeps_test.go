@@ -130,6 +130,7 @@ func (w *world) keeps(t *testing.T, ctx context.Context, dir string) {
 			t.Error(err)
 		}
 	}
+	w.settle(t, ctx) // the patient's home is another member
 	seen, err := w.patient.Activity(ctx)
 	if err != nil {
 		t.Fatal(err)

@@ -139,11 +139,11 @@ func (d *doomed) readsRight(ctx context.Context, member int) error {
 
 // tell has the member's process know what was acknowledged of late: by itself, and by all.
 func (d *doomed) tell(t *testing.T, ctx context.Context, in io.Writer) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if err := d.Nodes[0].Member.Followed(ctx, d.block); err != nil { // whose ledger says what they are
 		t.Fatal(err)
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	d.older = len(d.own)
 	for _, at := range d.at {
 		if slices.Contains(d.own[max(0, len(d.own)-late):], at.Entry) {

@@ -261,11 +261,11 @@ func TestWithoutTheLedgerAnOpenChartIsAnsweredForFiveSecondsAndEachAnswerIsTrace
 	r.mustOpen(t, ctx, "flushed")
 	r.settle(t, ctx)
 	w.Stop(t, 0)
-	limit := time.NewTimer(6 * time.Second)
-	defer limit.Stop()
 	if _, waited := r.mustOpen(t, ctx, "noted"); waited {
 		t.Error("an open chart waited for the ledger")
 	}
+	limit := time.NewTimer(6 * time.Second)
+	defer limit.Stop()
 	<-limit.C
 	short, stop := context.WithTimeout(ctx, 2*time.Second)
 	defer stop()

@@ -64,7 +64,7 @@ func live(args []string) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), testTime)
 	defer cancel()
 	if err := holds(ctx, dir, o, said); err != nil {
 		return fmt.Errorf("before it starts: %w", err)

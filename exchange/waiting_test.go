@@ -82,9 +82,7 @@ func TestWhatOneMemberAloneHasOutlivesItsBucket(t *testing.T) {
 	})
 	c.alone(t, blobs)
 	opened("with the bucket again")
-	if incidents, err := n.Member.Missing(); incidents != 0 || err != nil {
-		t.Errorf("member 1 misses %d, %v", incidents, err)
-	}
+	eventually(t, ctx, "member 1 misses nothing", func() (bool, error) { missing, err := n.Member.Missing(); return missing == 0, err })
 	calls.Away(false)
 	c.nothingWaits(t, ctx)
 	for _, at := range c.at {

@@ -56,7 +56,7 @@ func TestThePatientsAppWorksOnARunningNetwork(t *testing.T) {
 	h.retain(10)
 	desk := httptest.NewServer(h)
 	t.Cleanup(desk.Close)
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
 	c := exec.CommandContext(ctx, program, "node_modules/vitest/vitest.mjs", "run", "--no-file-parallelism", "src/vault/network.test.ts", "src/vault/claim.network.test.ts", "src/vault/proxy.network.test.ts")
 	c.Dir = web

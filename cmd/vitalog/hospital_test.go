@@ -246,11 +246,12 @@ func everyValue(t *testing.T, dir string) []byte {
 }
 
 // plain are the words of the bundles that must be legible nowhere: names, streets, identifiers, telephone numbers, what codes mean, notes.
-// A short one would be found by chance in any ciphertext; it is looked for in quotes, as JSON has it, and between spaces, as a text has it.
+// A short one would be found by chance in any ciphertext; it is looked for in quotes, as JSON has it, and between spaces, as a text has it; one of three letters
+// with the name of its field.
 // What the directory says of organisations and their people is no secret among members.
 func plain(t *testing.T, bundles []string) (out []string) {
 	seen, open := map[string]bool{}, &bytes.Buffer{}
-	add := func(s string) {
+	add := func(path, s string) {
 		s = strings.TrimSpace(s)
 		if len(s) > 60 { // the beginning of a note is enough
 			s = s[:60]
@@ -259,9 +260,15 @@ func plain(t *testing.T, bundles []string) (out []string) {
 			return
 		}
 		seen[s] = true
-		if len(s) >= 7 {
+		field := path[strings.LastIndexByte(path, '.')+1:]
+		switch {
+		case len(s) >= 7:
 			out = append(out, s)
-		} else {
+		case len(s) <= 3:
+			for _, between := range []string{`":"`, `": "`, `":["`, `": ["`} {
+				out = append(out, `"`+field+between+s+`"`)
+			}
+		default:
 			out = append(out, `"`+s+`"`, " "+s+" ")
 		}
 	}
@@ -280,12 +287,12 @@ func plain(t *testing.T, bundles []string) (out []string) {
 			switch {
 			case strings.HasSuffix(path, ".name.family"), strings.HasSuffix(path, ".name.given"), strings.HasSuffix(path, ".address.line"),
 				strings.HasSuffix(path, ".identifier.value"), strings.HasSuffix(path, ".telecom.value"), strings.HasSuffix(path, ".coding.display"), strings.HasSuffix(path, ".text"):
-				add(v)
+				add(path, v)
 			case strings.HasSuffix(path, ".attachment.data"):
 				if note, err := base64.StdEncoding.DecodeString(v); err == nil {
 					for line := range strings.Lines(string(note)) {
 						if len(line) > 20 {
-							add(line)
+							add(path, line)
 						}
 					}
 				}

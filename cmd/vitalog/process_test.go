@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -234,11 +233,9 @@ func (n *network) watch(args ...string) *watched {
 	return w
 }
 
-// until waits for lines to be enough. It fails the test if the run ends before.
+// until waits for lines to be enough. It fails the test if the run ends before, or if nothing more comes.
 func (n *network) until(w *watched, enough func(lines []map[string]any) bool) {
 	n.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
 	for {
 		w.mu.Lock()
 		done, more := enough(w.lines), w.more
@@ -250,7 +247,7 @@ func (n *network) until(w *watched, enough func(lines []map[string]any) bool) {
 		case <-more:
 		case err := <-w.ended:
 			n.t.Fatalf("the run ended early: %v\n%s", err, w.errors.String())
-		case <-ctx.Done():
+		case <-time.After(patience):
 			n.t.Fatalf("nothing more comes\n%s", w.errors.String())
 		}
 	}

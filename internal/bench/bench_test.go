@@ -29,7 +29,7 @@ func (l *liar) RoundTrip(r *http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("{}")), Request: r}, nil
 	}
 	resp, err := l.RoundTripper.RoundTrip(r)
-	if err == nil && l.working.Load() && resp.Header.Get("Location") != "" && l.told.CompareAndSwap(false, true) {
+	if err == nil && l.working.Load() && r.Method == http.MethodPost && resp.Header.Get("Location") != "" && l.told.CompareAndSwap(false, true) {
 		resp.Header.Set("Location", resp.Header.Get("Location")+"000000")
 	}
 	return resp, err

@@ -186,8 +186,11 @@ func (c *crowd) work(working, ctx context.Context, number int) {
 	reads := c.door.visitor(who)
 	who.Practitioner = fmt.Sprint("writer-", number) // so that the rows of what writing opens don't count as those of reads
 	writes := c.door.visitor(who)
-	for working.Err() == nil && ctx.Err() == nil {
+	for n := 0; (n < len(acts) || working.Err() == nil) && ctx.Err() == nil; n++ {
 		a := anyAct()
+		if n < len(acts) { // each of them once, however short the time is
+			a = acts[(number+n)%len(acts)]
+		}
 		v := reads
 		if a.writes {
 			v = writes

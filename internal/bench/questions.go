@@ -166,7 +166,7 @@ func (w *ward) readAtOnce(ctx context.Context, all []*patient, h *Hospital) erro
 			who := physician
 			who.Practitioner = fmt.Sprint("client-", i)
 			v := w.door.visitor(who)
-			for time.Since(began) < w.span {
+			for first := true; first || time.Since(began) < w.span; first = false {
 				one := time.Now()
 				if _, err := v.ask(gctx, http.MethodGet, readAny(all[rand.IntN(len(all))]), nil); err != nil {
 					return err

@@ -47,7 +47,7 @@ func (b *network) rate(ctx context.Context, atOnce int, f func(ctx context.Conte
 	began := time.Now()
 	for range atOnce {
 		g.Go(func() error {
-			for time.Since(began) < b.span {
+			for first := true; first || time.Since(began) < b.span; first = false {
 				if err := f(gctx, n.Add(1)); errors.Is(err, errSpent) {
 					return nil
 				} else if err != nil {

@@ -244,6 +244,6 @@ func (b *storageBench) destroy(ctx context.Context, s *shelf) ([]figure, error) 
 	if err := s.store.Expunge(ctx, time.Now().Add(time.Second)); err != nil {
 		return nil, err
 	}
-	return []figure{{fmt.Sprintf("%d records of a chart destroyed: unreadable after", destroyed), "ms", float64(unreadable.Milliseconds())}, {"out of disk and bucket after", "ms", float64(time.Since(began).Milliseconds())},
+	return []figure{{fmt.Sprintf("%d records of a chart destroyed: unreadable after", destroyed), "ms", float64(unreadable.Microseconds()) / 1000}, {"out of disk and bucket after", "ms", float64(time.Since(began).Microseconds()) / 1000},
 		{"written to the bucket anew for each byte of them", "bytes", float64(s.bucket.Usage().Up-before) / float64(bytes)}}, nil
 }

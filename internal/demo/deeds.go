@@ -124,7 +124,7 @@ func (d *deeds) refused(ctx context.Context) (*refusal, error) {
 
 // await asks again until done. Maria's home is another member than those who write and read: it hears of a block a moment later.
 func await(ctx context.Context, what string, done func(context.Context) (bool, error)) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()

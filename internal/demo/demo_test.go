@@ -32,7 +32,7 @@ func TestTheTourHoldsAndItsBlocksTellNothing(t *testing.T) {
 	if testing.Short() {
 		t.Skip("six members and twelve patients")
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute)
 	defer cancel()
 	o := demo.Options{Log: slog.New(slog.DiscardHandler), Say: func(string) {}}
 	d, err := demo.Start(ctx, t.TempDir(), o)

@@ -65,7 +65,7 @@ type Page struct {
 
 // Bounds of the page.
 const (
-	deedTime   = time.Minute
+	deedTime   = 5 * time.Minute
 	shownFrom  = 14 // blocks that a page begins with
 	shownMost  = 60 // blocks that are kept for a page that comes
 	maxStreams = 32

@@ -135,7 +135,7 @@ func (d *Demo) startS3(ctx context.Context, program string) error {
 
 // answers waits for the server's first answer, of whatever kind.
 func (s *server) answers(ctx context.Context, endpoint string) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()

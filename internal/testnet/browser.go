@@ -12,7 +12,7 @@ import (
 )
 
 // walkTime is how long one walk through pages may take.
-const walkTime = 8 * time.Minute
+const walkTime = 15 * time.Minute
 
 // Chromium is the path of a browser for the scripts in test/ of web, the directory of the patient's app as seen from the test. Without one the
 // test is skipped, but not in CI.

@@ -19,8 +19,15 @@ async function hospital(deed, card) {
 /** What the hospital has just done shows by itself, long before the app would look. */
 async function comes(page, what, text) {
   const began = performance.now();
-  await page.getByText(text).first().waitFor({ timeout: 20_000 });
+  await page.getByText(text).first().waitFor();
   out.came = { ...out.came, [what]: Math.round(performance.now() - began) };
+}
+
+/** Presses what writes on the ledger, and waits for the page after it. That it is final is said for some seconds only, maybe before the page is there. */
+async function writes(page, name, after) {
+  await page.locator(".toast").waitFor({ state: "detached" });
+  const said = page.getByText("Final in block").waitFor();
+  await Promise.all([said, press(page, name).then(() => heading(page, after))]);
 }
 
 async function begin(page) {
@@ -99,9 +106,7 @@ async function share(page) {
   await heading(page, "Is this what you want?");
   out.sentence = await page.locator(".sentence").innerText();
   await inspect(page, "sharing-review");
-  await press(page, /^Share$/);
-  await heading(page, "Sharing");
-  await page.getByText("Final in block").waitFor();
+  await writes(page, /^Share$/, "Sharing");
   out.shared = await page.locator(".sharer h3").innerText();
 }
 
@@ -164,9 +169,7 @@ async function narrow(page, desk) {
   await press(page, "Review");
   await heading(page, "Is this what you want?");
   out.narrowed = await page.locator(".sentence").innerText();
-  await press(page, /^Share$/);
-  await heading(page, "Sharing");
-  await page.getByText("Final in block").waitFor();
+  await writes(page, /^Share$/, "Sharing");
 }
 
 /** What a viewer gets who has a code and says a passcode. */
@@ -187,10 +190,8 @@ async function code(page) {
   await press(page, "1 time", "ArrowDown"); // to 5 times
   await reach(page, "A note for yourself");
   await page.keyboard.type("a trip");
-  await press(page, "Make the code");
-  await heading(page, "a trip");
+  await writes(page, "Make the code", "a trip");
   await page.locator(".qr path").waitFor();
-  await page.getByText("Final in block").waitFor();
   await inspect(page, "sharing-code-made");
   await press(page, "As a link");
   const made = { text: await page.locator("details code").innerText(), passcode: await page.locator(".passcode dd").innerText() };
@@ -266,7 +267,7 @@ async function deletesPart(page) {
   await press(page, "Delete…");
   await destroys(page);
   await hospital("expunge", {});
-  const gone = page.locator(".deed", { hasText: "All members have deleted it." }).first();
+  const gone = page.locator(".deed").first().filter({ hasText: "All members have deleted it." });
   await gone.waitFor();
   out.gone = await gone.innerText();
   await inspect(page, "deleted");
@@ -308,8 +309,7 @@ async function locks(page) {
   await heading(page, "Welcome back");
   await inspect(page, "locked");
   out.left = await page.evaluate(() => document.body.innerText.includes("Okafor"));
-  await press(page, "Passphrase");
-  await page.keyboard.press("Control+A");
+  await reach(page, "Passphrase");
   await page.keyboard.type("not the one I chose");
   await page.keyboard.press("Enter");
   await page.getByText("That is not the passphrase").waitFor({ timeout: 60_000 });

@@ -136,7 +136,7 @@ async function fetchNews(aloud: boolean, anyway: boolean) {
   syncing.value = true;
   try {
     const s = await vault.sync();
-    if (s.height !== shownAt || anyway || own.value?.problems.length !== 0) {
+    if (s.changed || s.height !== shownAt || anyway || own.value?.problems.length !== 0) {
       await show();
       shownAt = s.height;
     }

@@ -173,10 +173,10 @@ describe.skipIf(home === "")("a proxy on a running network", () => {
   test("is refused when the time is over", async () => {
     const { text } = await ana.invite({ name: "Ana Ruiz" });
     const { id: next } = await maria.invited({ text });
-    await maria.shareWithProxy({ text, patient: "Maria Ortiz", purpose: "PWATRNY", sections: ["summary"], until: Date.now() + 1500 });
+    await maria.shareWithProxy({ text, patient: "Maria Ortiz", purpose: "PWATRNY", sections: ["summary"], until: Date.now() + 15_000 });
     await ana.acceptProxy(await maria.answerProxy({ id: next }));
     const refused = async () => (await ana.readFor({ id: next, reason: "" })).refused;
-    await expect.poll(refused, { timeout: 20_000, interval: 500 }).toEqual([{ section: "summary", why: "expired" }]);
+    await expect.poll(refused, { timeout: 60_000, interval: 500 }).toEqual([{ section: "summary", why: "expired" }]);
     await maria.sync();
     expect((await maria.activity()).rows[0]).toMatchObject({ by: { kind: "proxy" }, section: "summary", outcome: "expired" });
   }, 120_000);
