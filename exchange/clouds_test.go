@@ -371,36 +371,28 @@ func TestWhateverHappensToOnesBucketTheOthersServeAndItHealsByItself(t *testing.
 	}
 }
 
-// wiped is found out by the listing alone, and then while members work.
-func (c *clouds) wiped(t *testing.T, ctx context.Context) {
-	c.restart(t, ctx, lists)
-	for range 2 {
-		c.nothingWaits(t, ctx)
-		c.wipe(t)
-		c.healed(t, ctx, 1)
-	}
-	c.wipe(t)
-	w := c.begin(t, ctx)
-	w.until(t, ctx, "both write and read", w.more(5))
-	w.end(t)
-}
+// wiped is found out by the listing alone.
+func (c *clouds) wiped(t *testing.T, ctx context.Context) { c.harmed(t, ctx, lists, c.wipe) }
 
-// altered is found out by reading all alone, and then while members work.
-func (c *clouds) altered(t *testing.T, ctx context.Context) {
-	c.restart(t, ctx, scrubs)
+// altered is found out by reading all.
+func (c *clouds) altered(t *testing.T, ctx context.Context) { c.harmed(t, ctx, scrubs, c.alter) }
+
+// harmed heals by itself: what the others alone can give back, twice, and then while members work.
+func (c *clouds) harmed(t *testing.T, ctx context.Context, finds blobstore.Schedule, harm func(testing.TB)) {
+	c.restart(t, ctx, finds)
 	for range 2 {
 		c.nothingWaits(t, ctx)
-		c.alter(t)
+		harm(t)
 		c.healed(t, ctx, 1)
 	}
-	c.alter(t)
+	harm(t)
 	w := c.begin(t, ctx)
 	w.until(t, ctx, "both write and read", w.more(5))
 	w.end(t)
 }
 
 // alter changes one object in a hundred, but one at least.
-func (c *clouds) alter(t *testing.T) {
+func (c *clouds) alter(t testing.TB) {
 	t.Helper()
 	altered := map[string]bool{}
 	for few := 1; len(altered) < few; { // what the member packs anew meanwhile is not there any more

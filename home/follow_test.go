@@ -22,8 +22,8 @@ import (
 	"vitalog/section"
 )
 
-// soon is within what news may take to arrive.
-const soon = time.Minute
+// patience is how long the tests wait for news.
+const patience = time.Minute
 
 // follows runs a client's Follow and gives what it hears, until the test ends or stop is called. ended gets why it was over.
 func follows(t *testing.T, c *home.Client, known map[key.Log]uint64) (heard <-chan exchange.News, ended <-chan error, stop func()) {
@@ -102,7 +102,7 @@ func TestAnAppHearsThatItsLogsGrew(t *testing.T) {
 	}
 	sizes := map[key.Log]uint64{}
 	for len(sizes) < len(nothing) {
-		x := within(t, soon, heard, "the logs of a patient who enrolled")
+		x := within(t, patience, heard, "the logs of a patient who enrolled")
 		if x.Size <= sizes[x.Log] || x.Block == 0 {
 			t.Errorf("after %d entries it is told of %d in block %d", sizes[x.Log], x.Size, x.Block)
 		}
@@ -118,11 +118,11 @@ func TestAnAppHearsThatItsLogsGrew(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := exchange.News{Log: at[0].Log, Size: at[0].Entry + 1, Block: at[0].Block}
-	if got := within(t, soon, heard, "a record"); got != want {
+	if got := within(t, patience, heard, "a record"); got != want {
 		t.Errorf("a record: got %+v, want %+v", got, want)
 	}
 	stop()
-	if err := within(t, soon, ended, "the end"); !errors.Is(err, context.Canceled) {
+	if err := within(t, patience, ended, "the end"); !errors.Is(err, context.Canceled) {
 		t.Errorf("it ended with %v", err)
 	}
 
@@ -136,11 +136,11 @@ func TestAnAppHearsThatItsLogsGrew(t *testing.T) {
 	way := httptest.NewServer(relay)
 	defer way.Close()
 	late, ended, _ := follows(t, home.Dial(way.URL, n.Genesis, 0, &http.Client{Transport: talker{}}), sizes)
-	if got := within(t, soon, late, "what came meanwhile"); got != want {
+	if got := within(t, patience, late, "what came meanwhile"); got != want {
 		t.Errorf("what came meanwhile: got %+v, want %+v", got, want)
 	}
 	relay.Close()
-	if err := within(t, soon, ended, "the stream of a relay that ends"); !errors.Is(err, home.ErrUnreachable) {
+	if err := within(t, patience, ended, "the stream of a relay that ends"); !errors.Is(err, home.ErrUnreachable) {
 		t.Errorf("the stream of a relay that ended: %v", err)
 	}
 	for _, h := range seen.headers {
@@ -161,7 +161,7 @@ func TestAnAppHearsThatItsLogsGrew(t *testing.T) {
 	if err := within(t, time.Minute, stopped, "stopping"); err != nil {
 		t.Error(err)
 	}
-	if err := within(t, soon, ended, "the stream of a member that stops"); !errors.Is(err, home.ErrUnreachable) {
+	if err := within(t, patience, ended, "the stream of a member that stops"); !errors.Is(err, home.ErrUnreachable) {
 		t.Errorf("the stream of a member that stopped: %v", err)
 	}
 	net.Nodes[0] = nil
